@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything that can go wrong, as one tree.
+
+Each error says what happened, where, why, and (when one is known) what to do. Each also inherits the matching builtin, so that
+code which knows nothing of pyglobus can still write ``except FileNotFoundError``. The classes part along the question a caller
+asks: *did I call it wrongly* (`UsageError`, `ConfigurationError`), *is it not there* (`NotFound`), *may I not*
+(`CredentialError`, `AccessDenied`), *can it not be done there* (`Unsupported`, `ProtocolError`), *would it work later*
+(`TransientError`), *is data at stake* (`DataError`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class Error(Exception):
+    """Base of every error that pyglobus raises on purpose.
+
+    ``what`` is the thing that could not be done ("cannot copy"), ``where`` the URL, host or path, ``why`` the cause in a
+    sentence, ``hint`` what to do about it. ``chain`` is the Globus error chain, outermost first; ``ftp_code`` the reply of the
+    server and ``errno`` the system's number, where there was one.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str | None = None,
+        why: str | None = None,
+        hint: str | None = None,
+        chain: Sequence[str] = (),
+        ftp_code: int | None = None,
+        errno: int | None = None,
+        fault: str | None = None,
+    ) -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.why = why
+        self.hint = hint
+        self.chain = tuple(chain)
+        self.ftp_code = ftp_code
+        self.errno = errno
+        #: Stable name of the recognised cause ("proxy-expired", "name-mismatch", ...), for scripts; see `core.faults`.
+        self.fault = fault
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.what, self.where, self.why) if part)
+
+
+class UsageError(Error, ValueError):
+    """The call makes no sense as it stands: nothing was tried."""
+
+
+class ConfigurationError(Error):
+    """A configuration file, directory or environment variable is wrong."""
+
+
+class NotFound(Error, FileNotFoundError):
+    """The source, host name, or named credential does not exist."""
+
+
+class CredentialError(Error, PermissionError):
+    """No credential, an expired one, or one that the other side refuses; or the other side's own is not trusted."""
+
+
+class AccessDenied(Error, PermissionError):
+    """The credential is good, but it is not allowed to do this."""
+
+
+class Unsupported(Error):
+    """The other side refuses, or lacks what is needed."""
+
+
+class ProtocolError(Unsupported):
+    """The other side does not speak the protocol, or broke it."""
+
+
+class CannotCreate(Error, OSError):
+    """The destination cannot be created."""
+
+
+class DataError(Error, OSError):
+    """Reading or writing data failed, or what arrived is not what was sent."""
+
+
+class ChecksumMismatch(DataError):
+    """Source and destination differ after the transfer."""
+
+
+class TransientError(Error, ConnectionError):
+    """Something that may work later: a refused or lost connection, a busy server, a transfer that stands still."""
+
+
+class DeadlineExceeded(Error, TimeoutError):
+    """The deadline that the caller set has passed."""
+
+
+class Cancelled(Error):
+    """The operation was cancelled by its caller."""
+
+
+class PartlyDone(Error):
+    """Some items of several were done, others were not. ``failures`` holds the causes."""
+
+    def __init__(self, what: str, *, failures: Sequence[Error], why: str | None = None, hint: str | None = None) -> None:
+        super().__init__(what, why=why, hint=hint)
+        self.failures = tuple(failures)
