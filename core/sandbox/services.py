@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The services that a sandbox can hold, by name. Each is a module of its own, loaded when it is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+from pyglobus.core import errors
+
+if TYPE_CHECKING:
+    from pyglobus.core.sandbox.server import Server
+    from pyglobus.core.sandbox.site import Site
+
+#: name -> (module, function that takes the site and returns the server to start). They start in the order they are
+#: asked for.
+SERVICES = {
+    "gridftp": ("pyglobus.core.sandbox.gridftp", "gridftp"),
+    "ftp": ("pyglobus.core.sandbox.gridftp", "ftp"),
+}
+
+#: What a sandbox holds unless told otherwise.
+DEFAULT = ("gridftp", "ftp")
+
+
+def known(names: Iterable[str]) -> tuple[str, ...]:
+    """The names, each once. Raises `errors.UsageError` for one that is no service."""
+    chosen = tuple(dict.fromkeys(names))
+    for name in chosen:
+        if name not in SERVICES:
+            raise errors.UsageError("no such service", where=name, why=f"there are {', '.join(SERVICES)}")
+    return chosen
+
+
+def describe(name: str, site: Site) -> Server:
+    """The server that runs this service at this site, not yet started."""
+    module, function = SERVICES[name]
+    return cast("Callable[[Site], Server]", getattr(import_module(module), function))(site)
