@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands, groups and options: click's, with the manners of the house. A command is written like this:
+
+    @command("url-copy", summary="copy a file between URLs", drop_in="globus-url-copy", c_common=("-v", "-q"))
+    @argument("source", metavar="SOURCE", help="URL or path to copy from; - is standard input.")
+    @option("-p", "-parallel", "--parallel", type=POSITIVE, metavar="N", section="Data channels", parity=SAME,
+            help="Use N streams at a time.")
+    @option("-notpt", "--no-third-party", is_flag=True, section="Routes", parity=BETTER, remark="any scheme",
+            help="Pass the data through this machine.")
+    def url_copy(*, output: Output, source: str, parallel: int | None, no_third_party: bool) -> ExitCode | None:
+        '''What the command does, in a paragraph: the beginning of its --help.'''
+
+Callbacks take keywords only; ``output`` (`pyglobus.cli.output.Output`) comes first and is always there. They raise
+`pyglobus.core.errors.Error`, and return an exit code or None for 0. ``parity`` is for options of the C tool that
+``drop_in`` names: all their single-dash spellings are the C tool's. The common options (-v, -q, --format, --debug,
+--help and a drop-in's -usage, -version, -versions) add themselves; a spelling that the command uses otherwise, they
+leave to the command. Words are read strictly, as `pyglobus.cli.words` tells. A family of commands in one module is a
+`Group`: ``sandbox = Group("sandbox", summary=...)``, its verbs are made with ``@sandbox.verb("up", ...)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+from pyglobus.cli import common, usage, words
+from pyglobus.cli.common import output_of
+from pyglobus.cli.option import BETTER, IMPOSSIBLE, SAME, USED, Argument, Callback, Option, Parity, argument, option
+from pyglobus.cli.output import FORMATS, Output
+from pyglobus.core import errors
+
+__all__ = [
+    "BETTER",
+    "IMPOSSIBLE",
+    "SAME",
+    "Argument",
+    "Command",
+    "Group",
+    "Option",
+    "Output",
+    "Parity",
+    "argument",
+    "command",
+    "option",
+]
+
+
+class Command(click.Command):
+    """A command whose words are read strictly, and whose help stands in sections.
+
+    ``drop_in`` names the C tool that it stands in for, and ``c_common`` the spellings of common options that this
+    tool has too.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        summary: str,
+        drop_in: str | None = None,
+        c_common: Sequence[str] = (),
+        formats: Sequence[str] = FORMATS[:2],
+        interspersed: bool = True,
+        **attributes: Any,
+    ) -> None:
+        settings = _settings(interspersed)
+        super().__init__(name, short_help=summary, add_help_option=False, context_settings=settings, **attributes)
+        self.summary = summary
+        self.drop_in = drop_in
+        taken = {word for param in self.params for word in (*param.opts, *param.secondary_opts)}
+        self.params += common.options(taken, formats, drop_in=drop_in is not None, c_common=c_common)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, _sorted(self, ctx, args))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        ctx.params["output"] = output_of(ctx)
+        return super().invoke(ctx)
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        usage.write_command(self, ctx, formatter)
+
+
+class Group(click.Group):
+    """A noun whose verbs are commands. Without a verb it shows what there is."""
+
+    def __init__(self, name: str, *, summary: str, **attributes: Any) -> None:
+        super().__init__(
+            name,
+            short_help=summary,
+            add_help_option=False,
+            invoke_without_command=True,
+            callback=self._without_verb,
+            context_settings=_settings(interspersed=False),
+            **attributes,
+        )
+        self.summary = summary
+        self.params.append(common.help_option())
+
+    def verb(self, name: str, *, summary: str, **attributes: Any) -> Callable[[Callback], Command]:
+        """Like `command`, for a verb of this noun."""
+
+        def add(callback: Callback) -> Command:
+            made = command(name, summary=summary, **attributes)(callback)
+            self.add_command(made)
+            return made
+
+        return add
+
+    def overview(self, ctx: click.Context) -> str:
+        """What is shown when no verb is given."""
+        return ctx.get_help()
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, _sorted(self, ctx, args))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        found = self.get_command(ctx, args[0])
+        if found is None:
+            meant = words.closest(args[0], self.list_commands(ctx))
+            raise errors.UsageError(
+                f"no such command {args[0]}" + (f" (did you mean {meant}?)" if meant else ""),
+                hint=f"{ctx.command_path} --help lists the commands",
+            )
+        return args[0], found, args[1:]
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        usage.write_group(self, ctx, formatter)
+
+    def _without_verb(self) -> None:
+        ctx = click.get_current_context()
+        if ctx.invoked_subcommand is None:
+            output_of(ctx).line(self.overview(ctx))
+
+
+def command(name: str, *, summary: str, **attributes: Any) -> Callable[[Callback], Command]:
+    """Make a `Command` of a function; the other keywords are those of `Command`."""
+
+    def make(callback: Callback) -> Command:
+        return click.command(name, cls=Command, summary=summary, **attributes)(callback)
+
+    return make
+
+
+def _settings(interspersed: bool) -> dict[str, Any]:
+    return {"allow_interspersed_args": interspersed, "max_content_width": 80}
+
+
+def _sorted(command: click.Command, ctx: click.Context, args: list[str]) -> list[str]:
+    output_of(ctx).command = ctx.command_path
+    if ctx.resilient_parsing:
+        return args
+    ctx.meta[USED] = {}
+    try:
+        found, ctx.meta[USED] = words.sort(
+            args, words.Spellings(command.params), interspersed=ctx.allow_interspersed_args
+        )
+    except errors.UsageError as error:
+        error.hint = f"{ctx.command_path} --help lists the options"
+        raise
+    return found

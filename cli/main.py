@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The entry points, and the one place where an error, a signal or a closed pipe becomes an exit status.
+
+This module imports next to nothing, so that signals are taken over before the long imports begin.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from pyglobus.cli import signals
+
+if TYPE_CHECKING:
+    import click
+
+    from pyglobus.cli.output import Output
+
+
+def pyglobus() -> int:
+    """The command ``pyglobus``."""
+
+    def tree() -> click.Command:
+        from pyglobus.cli.tree import Tree
+
+        return Tree()
+
+    return run(tree, "pyglobus")
+
+
+def url_copy() -> int:
+    """The command ``pyglobus-url-copy``."""
+    return run(_leaf("url-copy"), "pyglobus-url-copy")
+
+
+def run(load: Callable[[], click.Command], prog: str, arguments: Sequence[str] | None = None) -> int:
+    """Run the command that ``load`` imports, under the name ``prog``; returns the exit status, or dies by a signal.
+
+    What the command raises is shown here: errors as `pyglobus.cli.output.Output.error` does, usage errors of click
+    the same way, a broken pipe not at all. After a signal the process dies by it, whatever the command made of it.
+    """
+    signals.install()
+    try:
+        status = _run(load, prog, sys.argv[1:] if arguments is None else list(arguments))
+    except KeyboardInterrupt:
+        signals.die(signals.received() or signal.SIGINT)
+    except BrokenPipeError:
+        signals.die(signal.SIGPIPE)
+    if number := signals.received():
+        signals.die(number)
+    return status
+
+
+def _leaf(name: str) -> Callable[[], click.Command]:
+    def load() -> click.Command:
+        from pyglobus.cli import tree
+
+        return tree.load(name)
+
+    return load
+
+
+def _run(load: Callable[[], click.Command], prog: str, arguments: list[str]) -> int:
+    from pyglobus.cli.output import Output, prepare_streams
+
+    prepare_streams()
+    output = Output(prog)
+    try:
+        status = _invoke(load(), prog, arguments, output)
+        output.flush()
+    except (KeyboardInterrupt, BrokenPipeError):
+        if number := signals.received():
+            _show(output, _interrupted(number), 128 + number)
+        raise
+    except Exception as error:
+        status = _report(error, arguments, output)
+    return status
+
+
+def _invoke(command: click.Command, prog: str, arguments: list[str], output: Output) -> int:
+    from click.exceptions import Exit
+
+    try:
+        with command.make_context(prog, arguments, obj=output) as ctx:
+            return int(command.invoke(ctx) or 0)
+    except Exit as ended:
+        return ended.exit_code
+
+
+def _report(error: Exception, arguments: list[str], output: Output) -> int:
+    import click
+
+    from pyglobus.cli.exits import code_of
+    from pyglobus.core import errors
+
+    shown: Exception = error
+    if isinstance(error, click.ClickException):
+        shown = _of_click(error, arguments)
+    if isinstance(shown, errors.UsageError) and output.is_text:
+        output.format = _asked_format(arguments)
+    if number := signals.received():
+        _show(output, _interrupted(number), 128 + number)
+        return 128 + number
+    status = int(code_of(shown))
+    _show(output, shown, status)
+    return status
+
+
+def _show(output: Output, error: Exception, status: int) -> None:
+    import contextlib
+
+    with contextlib.suppress(Exception):
+        output.flush()  # results come before the error; if they are lost, the error matters more
+    output.error(error, status)
+
+
+def _interrupted(number: int) -> Exception:
+    from pyglobus.core import errors
+
+    return errors.Cancelled(f"cancelled by {signal.Signals(number).name}")
+
+
+def _of_click(error: click.ClickException, arguments: list[str]) -> Exception:
+    """What click says about a command line, in the words of the house."""
+    import click
+
+    from pyglobus.cli.words import dash_hint
+    from pyglobus.core import errors
+
+    ctx = error.ctx if isinstance(error, click.UsageError) else None
+    hint = f"{ctx.command_path} --help lists what it takes" if ctx is not None else None
+    if isinstance(error, click.MissingParameter) and error.param is not None:
+        what = f"missing {error.param.get_error_hint(ctx)}"
+        usage = ctx.get_usage().replace("Usage:", "usage:", 1) if ctx is not None else None
+        return errors.UsageError(what, hint=dash_hint(arguments) or usage)
+    text = error.message.strip().rstrip(".")
+    if isinstance(error, click.BadParameter) and error.param is not None:
+        return errors.UsageError("invalid value", where=error.param.get_error_hint(ctx), why=text, hint=hint)
+    text = text.removeprefix("Got ")
+    return errors.UsageError(text[:1].lower() + text[1:], hint=dash_hint(arguments) or hint)
+
+
+def _asked_format(arguments: list[str]) -> str:
+    """The output format that a command line asks for, when an error in it was found before the option was read."""
+    from pyglobus.cli.output import FORMATS
+
+    for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        asked = following if word == "--format" else word.removeprefix("--format=")
+        if word.startswith("--format") and asked in FORMATS:
+            return asked
+    return "text"

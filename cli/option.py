@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options and arguments that know more than how they are parsed: where they stand in the help, and what the C tool
+makes of them.
+
+An option has every spelling of the C tool (one dash) and a modern one (two dashes). In the help, ``-parallel`` is
+left out beside ``--parallel``; the manual page lists all.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+Callback = Callable[..., int | None]
+
+#: Where the context keeps the spelling that was used for each option, by parameter name.
+USED = "pyglobus.cli.option.used"
+
+
+class Parity(enum.StrEnum):
+    """How an option of the C tool fares here; the manual's compatibility table says it."""
+
+    SAME = "same"
+    BETTER = "better"
+    IMPOSSIBLE = "not possible"
+
+
+SAME, BETTER, IMPOSSIBLE = Parity.SAME, Parity.BETTER, Parity.IMPOSSIBLE
+
+
+class Option(click.Option):
+    """An option with the section of the help it stands in, and its parity with the C tool.
+
+    ``doubled`` is a spelling that counts twice; ``c_spellings`` says which are the C tool's, where that is not all
+    with one dash.
+    """
+
+    def __init__(
+        self,
+        declarations: Sequence[str],
+        *,
+        section: str = "Options",
+        parity: Parity | None = None,
+        remark: str = "",
+        c_spellings: Sequence[str] | None = None,
+        doubled: str | None = None,
+        **attributes: Any,
+    ) -> None:
+        super().__init__(declarations, **attributes)
+        self.section = section
+        self.parity = parity
+        self.remark = remark
+        self.doubled = doubled
+        if c_spellings is None and parity is not None:
+            c_spellings = [word for word in self.opts if not word.startswith("--")]
+        self.c_spellings = tuple(c_spellings or ())
+
+    def get_error_hint(self, ctx: click.Context | None) -> str:
+        """The spelling that was used on this command line."""
+        used: dict[str, str] = {} if ctx is None else ctx.meta.get(USED, {})
+        return used.get(self.name or "", self.opts[-1])
+
+
+class Argument(click.Argument):
+    """An argument that can say what it is."""
+
+    def __init__(self, declarations: Sequence[str], *, help: str = "", **attributes: Any) -> None:
+        super().__init__(declarations, **attributes)
+        self.description = help
+
+    def get_error_hint(self, ctx: click.Context | None) -> str:
+        """The name that the usage line shows."""
+        return self.human_readable_name
+
+
+def option(*declarations: str, **attributes: Any) -> Callable[[Callback], Callback]:
+    """Add an `Option` to the command below; the keywords are those of `Option` and of `click.Option`."""
+    return click.option(*declarations, cls=Option, **attributes)
+
+
+def argument(name: str, *, help: str, **attributes: Any) -> Callable[[Callback], Callback]:
+    """Add an `Argument` to the command below."""
+    return click.argument(name, cls=Argument, help=help, **attributes)

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tree of commands: one table, from which a command's module is imported only when that command is run.
+
+`TREE` holds what the overview and the help need; tests check it against the commands themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import click
+
+from pyglobus.cli import usage
+from pyglobus.cli.command import Group
+from pyglobus.cli.common import version_option
+from pyglobus.core.version import __version__
+
+
+class Entry(NamedTuple):
+    """Where a command is, and what the overview says about it. ``verbs`` are those of a noun."""
+
+    section: str
+    module: str
+    attribute: str
+    summary: str
+    verbs: tuple[str, ...] = ()
+
+
+TREE: Mapping[str, Entry] = {
+    "version": Entry("About", "pyglobus.cli.commands.version", "version", "versions of pyglobus and all it stands on"),
+}
+
+_START = (
+    ("pyglobus COMMAND --help", "what a command does, and every option of it"),
+    ("man pyglobus", "environment, files and exit status of all commands"),
+)
+
+
+def load(name: str) -> click.Command:
+    """Import the command of that name."""
+    import importlib
+
+    entry = TREE[name]
+    found = getattr(importlib.import_module(entry.module), entry.attribute)
+    assert isinstance(found, click.Command)
+    return found
+
+
+class Tree(Group):
+    """The whole of pyglobus."""
+
+    def __init__(self) -> None:
+        super().__init__("pyglobus", summary="the Globus Toolkit as one tree of commands", help=__doc__)
+        self.help = "The Globus Toolkit for people who live in a shell: one tree of nouns and verbs."
+        self.params.insert(0, version_option())
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(TREE)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return load(cmd_name) if cmd_name in TREE else None
+
+    def summaries(self, ctx: click.Context) -> list[tuple[str, str]]:
+        return [(name, entry.summary) for name, entry in TREE.items()]
+
+    def overview(self, ctx: click.Context) -> str:
+        rows: list[tuple[str, list[tuple[str, str]]]] = []
+        for section in dict.fromkeys(entry.section for entry in TREE.values()):
+            entries = [(name, entry) for name, entry in TREE.items() if entry.section == section]
+            rows.append((section, [(_call(name, entry), entry.summary) for name, entry in entries]))
+        rows.append(("Start here", list(_START)))
+        width = max(len(call) for _, lines in rows for call, _ in lines)
+        text = [f"{usage.bold('pyglobus')} {__version__}: the Globus Toolkit for people who live in a shell"]
+        for title, lines in rows:
+            text += ["", usage.bold(title)]
+            text += [f"  {call:{width}}  {summary}" for call, summary in lines]
+        return "\n".join(text)
+
+
+def _call(name: str, entry: Entry) -> str:
+    return f"{name} {'|'.join(entry.verbs)}" if entry.verbs else name
