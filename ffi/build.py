@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What cffi generates the extension from: the declarations of cdef/ and the headers that prove them.
+
+CMake runs ``python -m cffi.gen_src`` on this file. Each file of cdef/ stands for one header, Globus's or our own; a new area
+adds its file here and its C source in CMakeLists.txt, and touches no other.
+"""
+
+from pathlib import Path
+
+from cffi import FFI
+
+AREAS = ("common", "gssapi", "ftp_client", "engine", "errors", "ftp", "pump", "relay", "modules")
+
+PRELUDE = """
+#include <stdlib.h>
+#include "globus_common.h"
+#include "globus_ftp_client.h"
+#include "globus_gass_copy.h"
+#include "globus_gss_assist.h"
+#include "gssapi.h"
+#include "engine.h"
+#include "errors.h"
+#include "ftp.h"
+#include "pump.h"
+#include "relay.h"
+#include "modules.h"
+"""
+
+ffibuilder = FFI()
+for area in AREAS:
+    ffibuilder.cdef((Path(__file__).parent / "cdef" / f"{area}.h").read_text(encoding="ascii"))
+ffibuilder.set_source("pyglobus.ffi._globus", PRELUDE)

@@ -1,0 +1,3 @@
+/* src/errors.h */
+int pg_error_type(globus_object_t *error);
+int pg_error_ftp_code(globus_object_t *error);

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Globus error objects as one Python exception that holds the whole chain.
+
+A result that is not zero refers to an error object in a table of the toolkit; `check` takes it out exactly once and frees it.
+Error objects given to callbacks belong to the library; our C code has copied them, and `from_object` only reads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pyglobus.ffi import ffi, lib
+from pyglobus.ffi.text import decode, take
+
+# A chain is walked no further than this: a cycle would be a bug of the toolkit, not ours to hang on.
+_MAX_LINKS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One link of an error chain: the module that made it, its own error type (-1: none), its text."""
+
+    module: str
+    type: int
+    text: str
+
+
+class GlobusError(Exception):
+    """An error of the C libraries.
+
+    ``links`` is the chain, outermost first; ``ftp_code`` the server's reply code or 0; ``errno`` the system's number found in
+    the chain or 0; ``local_errno`` that of our own call on a local file, or 0.
+    """
+
+    def __init__(self, links: tuple[Link, ...], *, ftp_code: int = 0, errno: int = 0, local_errno: int = 0) -> None:
+        super().__init__(links[0].text if links else "unknown Globus error")
+        self.links = links
+        self.ftp_code = ftp_code
+        self.errno = errno
+        self.local_errno = local_errno
+
+
+class EngineError(RuntimeError):
+    """The engine is misused: after close, after fork, or from a wrong thread. Or it does not start."""
+
+
+class OperationCancelled(Exception):
+    """The operation was cancelled before it ended."""
+
+
+def from_object(error: Any, local_errno: int = 0) -> GlobusError:
+    """Read an error object; it stays its owner's. NULL is allowed when ``local_errno`` tells the cause."""
+    links: list[Link] = []
+    ftp_code = 0
+    errno = lib.globus_error_errno_search(error) if error != ffi.NULL else 0
+    while error != ffi.NULL and len(links) < _MAX_LINKS:
+        source = lib.globus_error_get_source(error)
+        links.append(
+            Link(
+                decode(source.module_name) if source != ffi.NULL else "",
+                lib.pg_error_type(error),
+                take(lib.globus_object_printable_to_string(error)).replace("\r", "").strip("\n"),
+            )
+        )
+        ftp_code = ftp_code or lib.pg_error_ftp_code(error)
+        error = lib.globus_error_get_cause(error)
+    return GlobusError(tuple(links), ftp_code=ftp_code, errno=errno, local_errno=local_errno)
+
+
+def check(result: int) -> None:
+    """Raise what a ``globus_result_t`` stands for, unless it is success."""
+    if result:
+        error = lib.globus_error_get(result)
+        try:
+            raise from_object(error)
+        finally:
+            lib.globus_object_free(error)
+
+
+def check_gss(major: int, minor: int) -> None:
+    """Raise what a GSSAPI call's status stands for, unless it is complete. The minor status is a result of the toolkit."""
+    if major != lib.GSS_S_COMPLETE:
+        if minor:
+            check(minor)
+        raise GlobusError((Link("globus_gsi_gssapi", -1, f"GSSAPI status {major:#x}"),))

@@ -1,0 +1,317 @@
+# SPDX-License-Identifier: Apache-2.0
+"""GridFTP and FTP: handles with cached connections, and their operations as futures.
+
+A `FtpHandle` does one operation at a time; many handles work side by side in the engine. Its connections stay open between
+operations on the same host. URLs are what globus_ftp_client takes; `FtpOptions` is a flat record that becomes an operation
+attribute for the length of one operation.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pyglobus.ffi import _globus, ffi, lib
+from pyglobus.ffi.engine import Engine, Operation
+from pyglobus.ffi.errors import EngineError, check
+from pyglobus.ffi.gss import GssCredential
+from pyglobus.ffi.meter import Meter
+from pyglobus.ffi.text import decode, encode, optional
+
+DONE = ffi.cast("globus_ftp_client_complete_callback_t", ffi.addressof(_globus.lib, "pg_operation_done"))
+CLIENT = b"pyglobus"
+# The longest checksum in hexadecimal that a server may answer (SHA-512 has 128 digits), with room for the terminator.
+_CHECKSUM_ROOM = 256
+# Ranges kept of an interrupted download; more, and the rest is fetched again.
+_MAX_RANGES = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FtpOptions:
+    """Attributes of one FTP operation; the defaults are those of the library."""
+
+    extended: bool = False
+    ascii: bool = False
+    parallel: int = 0
+    tcp_buffer: int = 0
+    dcau: str = ""
+    dcau_subject: str | None = None
+    protection: str = ""
+    ipv6: bool = False
+    allocate: int = -1
+    credential: GssCredential | None = None
+    user: str | None = None
+    password: str | None = None
+    subject: str | None = None
+
+
+class Attribute:
+    """A ``globus_ftp_client_operationattr_t``; freed by `close`, in the engine's thread."""
+
+    def __init__(self, options: FtpOptions) -> None:
+        flat = ffi.new("pg_ftp_options *")
+        texts = [optional(text) for text in (options.dcau_subject, options.user, options.password, options.subject)]
+        flat.extended, flat.ascii, flat.ipv6 = options.extended, options.ascii, options.ipv6
+        flat.parallel, flat.tcp_buffer, flat.allocate = options.parallel, options.tcp_buffer, options.allocate
+        flat.dcau, flat.protection = ord(options.dcau or "\0"), ord(options.protection or "\0")
+        flat.dcau_subject, flat.user, flat.password, flat.subject = texts
+        flat.credential = options.credential.pointer[0] if options.credential else ffi.NULL
+        out = ffi.new("globus_ftp_client_operationattr_t **")
+        check(lib.pg_ftp_attr_new(flat, out))
+        self.pointer = out[0]
+        self._credential = options.credential
+
+    def close(self) -> None:
+        """Free it; idempotent."""
+        pointer, self.pointer = self.pointer, ffi.NULL
+        if pointer != ffi.NULL:
+            lib.pg_ftp_attr_free(pointer)
+
+
+class Marker:
+    """Where to go on: a stream offset, or the byte ranges that are there already."""
+
+    def __init__(self, offset: int = -1, ranges: Sequence[tuple[int, int]] = ()) -> None:
+        self._offset = offset
+        self._ranges = ranges
+        self.pointer: Any = ffi.NULL
+
+    def open(self) -> Any:
+        """The C marker, or NULL where there is nothing to skip."""
+        if self._offset > 0 or self._ranges:
+            pairs = ffi.new("int64_t[]", [edge for pair in self._ranges for edge in pair])
+            self.pointer = lib.pg_marker_new(self._offset if self._offset > 0 else -1, pairs, len(self._ranges))
+            if self.pointer == ffi.NULL:
+                raise MemoryError
+        return self.pointer
+
+    def close(self) -> None:
+        """Free it; idempotent."""
+        pointer, self.pointer = self.pointer, ffi.NULL
+        if pointer != ffi.NULL:
+            lib.pg_marker_free(pointer)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """The part of a file that is moved: ``end`` is exclusive, -1 means to its end; ``partial`` asks the server for a part."""
+
+    start: int = 0
+    end: int = -1
+    partial: bool = False
+
+
+class FtpHandle:
+    """A ``globus_ftp_client_handle_t`` with its cached connections."""
+
+    def __init__(self, engine: Engine, *, version: str, gridftp2: bool = False, debug_fd: int = -1) -> None:
+        """``debug_fd``: where the control channel is logged; the descriptor is duplicated when the first operation starts."""
+        self._engine = engine
+        self._settings = (version, gridftp2, debug_fd)
+        self._pointer: Any = ffi.NULL
+        self._closed = False
+        #: Bytes of the running transfer: counted here, or as the servers of a third-party transfer report them.
+        self.meter = Meter()
+        #: Ranges received by the last download, and the last restart marker of a third-party transfer or upload.
+        self.ranges: list[tuple[int, int]] = []
+        self.marker: str | None = None
+
+    def close(self) -> None:
+        """Close the connections; idempotent, from any thread."""
+        closed, self._closed = self._closed, True
+        if not closed:
+            with contextlib.suppress(EngineError):
+                self._engine.post(self._drop)
+
+    def _drop(self) -> None:
+        pointer, self._pointer = self._pointer, ffi.NULL
+        if pointer != ffi.NULL:
+            lib.pg_ftp_close(pointer)
+
+    def _handle(self) -> Any:
+        self._engine.require()
+        if self._closed:
+            raise EngineError("this FTP handle is closed")
+        if self._pointer == ffi.NULL:
+            version, gridftp2, debug_fd = self._settings
+            out = ffi.new("pg_ftp **")
+            check(lib.pg_ftp_open(out, CLIENT, encode(version), gridftp2, debug_fd))
+            self._pointer = out[0]
+        return lib.pg_ftp_handle(self._pointer)
+
+    def _operate(
+        self,
+        begin: Callable[[Any, list[Any], Any], int],
+        options: Sequence[FtpOptions],
+        *,
+        marker: Marker | None = None,
+        finish: Callable[[], Any] = lambda: None,
+        release: Callable[[], None] = lambda: None,
+    ) -> Operation:
+        """An operation whose attributes and marker live exactly as long as it does."""
+        attributes: list[Attribute] = []
+
+        def start(record: Any) -> None:
+            handle = self._handle()
+            lib.pg_ftp_reset(self._pointer)
+            attributes.extend(Attribute(option) for option in options)
+            check(begin(handle, [attribute.pointer for attribute in attributes], record))
+
+        def abort() -> None:
+            check(lib.globus_ftp_client_abort(lib.pg_ftp_handle(self._pointer)))
+
+        def clean() -> None:
+            release()
+            for attribute in attributes:
+                attribute.close()
+            if marker is not None:
+                marker.close()
+
+        return Operation(self._engine, start, abort=abort, finish=finish, release=clean)
+
+    def forget(self, url: str) -> None:
+        """Close the cached connection to the host of ``url``: after an error it may be in an unknown state."""
+
+        def flush() -> None:
+            if self._pointer != ffi.NULL:
+                check(lib.globus_ftp_client_handle_flush_url_state(lib.pg_ftp_handle(self._pointer), encode(url)))
+
+        self._engine.submit(flush)
+
+    # Small operations ------------------------------------------------------------------------------------------------
+
+    def size(self, url: str, options: FtpOptions) -> Operation:
+        """Size of a file in bytes."""
+        size = ffi.new("globus_off_t *")
+        return self._operate(
+            lambda handle, attr, record: lib.globus_ftp_client_size(handle, encode(url), attr[0], size, DONE, record),
+            [options],
+            finish=lambda: int(size[0]),
+        )
+
+    def mlst(self, url: str, options: FtpOptions) -> Operation:
+        """The server's facts about a path (RFC 3659), as it words them: bytes such as ``b"Type=file;Size=5; /x"``."""
+        buffer = ffi.new("globus_byte_t **")
+        length = ffi.new("globus_size_t *")
+
+        def release() -> None:
+            lib.free(buffer[0])
+
+        return self._operate(
+            lambda handle, attr, record: lib.globus_ftp_client_mlst(
+                handle, encode(url), attr[0], buffer, length, DONE, record
+            ),
+            [options],
+            finish=lambda: bytes(ffi.buffer(buffer[0], length[0])),
+            release=release,
+        )
+
+    def checksum(self, url: str, algorithm: str, options: FtpOptions, *, offset: int = 0, length: int = -1) -> Operation:
+        """Checksum of a file as the server computes it (CKSM), in hexadecimal."""
+        text = ffi.new("char[]", _CHECKSUM_ROOM)
+        return self._operate(
+            lambda handle, attr, record: lib.globus_ftp_client_cksm(
+                handle, encode(url), attr[0], text, offset, length, encode(algorithm), DONE, record
+            ),
+            [options],
+            finish=lambda: decode(text).strip().lower(),
+        )
+
+    def mkdir(self, url: str, options: FtpOptions) -> Operation:
+        """Make a directory."""
+        return self._operate(
+            lambda handle, attr, record: lib.globus_ftp_client_mkdir(handle, encode(url), attr[0], DONE, record), [options]
+        )
+
+    def delete(self, url: str, options: FtpOptions) -> Operation:
+        """Delete a file."""
+        return self._operate(
+            lambda handle, attr, record: lib.globus_ftp_client_delete(handle, encode(url), attr[0], DONE, record), [options]
+        )
+
+    # Transfers -------------------------------------------------------------------------------------------------------
+
+    def _pumped(
+        self, fd: int, block: int, blocks: int, marker: Marker, options: FtpOptions, run: Callable[[Any, Any, Any], int]
+    ) -> Operation:
+        pump: Any = ffi.NULL
+
+        def begin(handle: Any, attributes: list[Any], record: Any) -> int:
+            nonlocal pump
+            self.ranges, self.marker = [], None
+            pump = lib.pg_pump_new(record, handle, fd, block, blocks)
+            if pump == ffi.NULL:
+                raise OSError(ffi.errno, os.strerror(ffi.errno))
+            self.meter.attach(lambda: lib.pg_pump_bytes(pump))
+            result: int = run(pump, attributes[0], marker.open())
+            return result
+
+        def release() -> None:
+            if pump != ffi.NULL:
+                self.meter.settle()
+                pairs = ffi.new("int64_t[]", 2 * _MAX_RANGES)
+                count = min(lib.pg_pump_ranges(pump, pairs, _MAX_RANGES), _MAX_RANGES)
+                self.ranges = [(pairs[2 * i], pairs[2 * i + 1]) for i in range(count)]
+                self._note_marker()
+                lib.pg_pump_free(pump)
+
+        return self._operate(begin, [options], marker=marker, release=release)
+
+    def put(
+        self, fd: int, url: str, options: FtpOptions, span: Span, *, block: int, blocks: int, marker: Marker | None = None
+    ) -> Operation:
+        """Send an open file; its descriptor may be closed once the operation has started."""
+        name = encode(url)
+        return self._pumped(
+            fd, block, blocks, marker or Marker(), options,
+            lambda pump, attr, restart: lib.pg_pump_put(pump, name, attr, restart, span.start, span.end, span.partial),
+        )  # fmt: skip
+
+    def get(
+        self, url: str, fd: int, options: FtpOptions, span: Span, *, block: int, blocks: int, shift: int = 0,
+        marker: Marker | None = None,
+    ) -> Operation:  # fmt: skip
+        """Receive into an open file: each byte lands at its remote offset less ``shift``."""
+        name = encode(url)
+        return self._pumped(
+            fd, block, blocks, marker or Marker(), options,
+            lambda pump, attr, restart: lib.pg_pump_get(
+                pump, name, attr, restart, span.start, span.end, span.partial, shift
+            ),
+        )  # fmt: skip
+
+    def third_party(
+        self, source: str, source_options: FtpOptions, dest: str, dest_options: FtpOptions, span: Span,
+        *, marker: Marker | None = None,
+    ) -> Operation:  # fmt: skip
+        """Let one server send to another."""
+        marker = marker or Marker()
+        names = encode(source), encode(dest)
+
+        def begin(handle: Any, attr: list[Any], record: Any) -> int:
+            self.ranges, self.marker = [], None
+            pointer = self._pointer
+            self.meter.attach(lambda: lib.pg_ftp_reported(pointer))
+            result: int
+            if span.partial:
+                result = lib.globus_ftp_client_partial_third_party_transfer(
+                    handle, names[0], attr[0], names[1], attr[1], marker.open(), span.start, span.end, DONE, record
+                )
+            else:
+                result = lib.globus_ftp_client_third_party_transfer(
+                    handle, names[0], attr[0], names[1], attr[1], marker.open(), DONE, record
+                )
+            return result
+
+        def release() -> None:
+            self.meter.settle()
+            self._note_marker()
+
+        return self._operate(begin, [source_options, dest_options], marker=marker, release=release)
+
+    def _note_marker(self) -> None:
+        if self._pointer != ffi.NULL:
+            self.marker = decode(lib.pg_ftp_marker(self._pointer)) or None

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""GSI credentials as the C library sees them. Every function here runs in the engine's thread."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from pyglobus.ffi import ffi, lib
+from pyglobus.ffi.engine import engine
+from pyglobus.ffi.errors import check_gss
+from pyglobus.ffi.text import encode
+
+# gss_import_cred: the token is a string that names a file, as gss_export_cred makes it with this option.
+_FROM_FILE = 1
+_INDEFINITE = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialFacts:
+    """Whose credential it is (GSI's slash notation) and when it ends (seconds since the epoch; None: never)."""
+
+    subject: str
+    expires: float | None
+
+
+class GssCredential:
+    """A ``gss_cred_id_t`` that is released by `close`, in the engine's thread."""
+
+    def __init__(self, path: str | None = None) -> None:
+        """Load the proxy or certificate-with-key file ``path``; None: what the library finds for the user."""
+        engine().require()
+        self.pointer = ffi.new("gss_cred_id_t *")
+        minor = ffi.new("OM_uint32 *")
+        if path is None:
+            major = lib.gss_acquire_cred(
+                minor, ffi.NULL, _INDEFINITE, ffi.NULL, lib.GSS_C_INITIATE, self.pointer, ffi.NULL, ffi.NULL
+            )
+        else:
+            token = encode(f"X509_USER_PROXY={path}")
+            value = ffi.new("char[]", token)
+            buffer = ffi.new("gss_buffer_desc *", {"length": len(token) + 1, "value": value})
+            major = lib.gss_import_cred(minor, self.pointer, ffi.NULL, _FROM_FILE, buffer, 0, ffi.NULL)
+        check_gss(major, minor[0])
+
+    def facts(self) -> CredentialFacts:
+        """Owner and end of life."""
+        minor = ffi.new("OM_uint32 *")
+        name = ffi.new("gss_name_t *")
+        lifetime = ffi.new("OM_uint32 *")
+        check_gss(lib.gss_inquire_cred(minor, self.pointer[0], name, lifetime, ffi.NULL, ffi.NULL), minor[0])
+        try:
+            subject = _display(name[0])
+        finally:
+            lib.gss_release_name(minor, name)
+        return CredentialFacts(subject, None if lifetime[0] == _INDEFINITE else time.time() + lifetime[0])
+
+    def close(self) -> None:
+        """Release it; idempotent."""
+        pointer, self.pointer = self.pointer, None
+        if pointer is not None:
+            lib.gss_release_cred(ffi.new("OM_uint32 *"), pointer)
+
+
+def _display(name: Any) -> str:
+    minor = ffi.new("OM_uint32 *")
+    buffer = ffi.new("gss_buffer_desc *")
+    check_gss(lib.gss_display_name(minor, name, buffer, ffi.NULL), minor[0])
+    try:
+        text: str = bytes(ffi.buffer(buffer.value, buffer.length)).rstrip(b"\0").decode("utf-8", "surrogateescape")
+        return text
+    finally:
+        lib.gss_release_buffer(minor, buffer)

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "errors.h"
+
+#include "globus_ftp_client.h"
+
+static int pg_is(globus_object_t *error, const globus_object_type_t *type)
+{
+    return globus_object_type_match(globus_object_get_type(error), type) == GLOBUS_TRUE;
+}
+
+int pg_error_type(globus_object_t *error)
+{
+    return pg_is(error, GLOBUS_ERROR_TYPE_GLOBUS) ? globus_error_get_type(error) : -1;
+}
+
+int pg_error_ftp_code(globus_object_t *error)
+{
+    return pg_is(error, GLOBUS_ERROR_TYPE_FTP) ? globus_error_ftp_error_get_code(error) : 0;
+}

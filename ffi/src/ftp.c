@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ftp.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "globus_ftp_client_debug_plugin.h"
+#include "globus_ftp_client_perf_plugin.h"
+#include "globus_ftp_client_restart_marker_plugin.h"
+
+/* More stripes than any server known has; bytes of further ones are not shown while the transfer runs. */
+#define PG_STRIPES 64
+
+struct pg_ftp
+{
+    globus_ftp_client_handle_t  handle;
+    globus_ftp_client_plugin_t  perf;
+    globus_ftp_client_plugin_t  markers;
+    pg_debug                    debug;
+    int64_t                     stripe[PG_STRIPES];
+    _Atomic int64_t             reported;
+    char *                      marker;
+};
+
+static globus_result_t pg_no_memory(void)
+{
+    return globus_error_put(globus_error_construct_errno_error(GLOBUS_COMMON_MODULE, NULL, ENOMEM));
+}
+
+static void pg_perf_marker(void *arg, globus_ftp_client_handle_t *handle, long stamp, char tenth, int stripe, int stripes,
+    globus_off_t nbytes)
+{
+    pg_ftp *    ftp = arg;
+    int64_t     total = 0;
+    int         i;
+
+    (void) handle; (void) stamp; (void) tenth; (void) stripes;
+    if (stripe < 0 || stripe >= PG_STRIPES)
+    {
+        return;
+    }
+    ftp->stripe[stripe] = nbytes;
+    for (i = 0; i < PG_STRIPES; i++)
+    {
+        total += ftp->stripe[i];
+    }
+    atomic_store(&ftp->reported, total);
+}
+
+static globus_bool_t pg_marker_begin(void *arg, globus_ftp_client_handle_t *handle, const char *source, const char *dest,
+    globus_ftp_client_restart_marker_t *saved)
+{
+    (void) arg; (void) handle; (void) source; (void) dest; (void) saved;
+    return GLOBUS_FALSE;
+}
+
+static void pg_marker_seen(void *arg, globus_ftp_client_handle_t *handle, globus_ftp_client_restart_marker_t *marker)
+{
+    pg_ftp *        ftp = arg;
+    char *          text = NULL;
+    globus_result_t result;
+
+    (void) handle;
+    if ((result = globus_ftp_client_restart_marker_to_string(marker, &text)) == GLOBUS_SUCCESS)
+    {
+        free(ftp->marker);
+        ftp->marker = text;
+    }
+    else
+    {
+        globus_object_free(globus_error_get(result));
+    }
+}
+
+globus_result_t pg_handleattr_init(globus_ftp_client_handleattr_t *attr, const char *client, const char *version,
+    int gridftp2, int debug_fd, pg_debug *debug)
+{
+    globus_result_t result;
+
+    if ((result = globus_ftp_client_handleattr_init(attr)) != GLOBUS_SUCCESS)
+    {
+        return result;
+    }
+    if ((result = globus_ftp_client_handleattr_set_cache_all(attr, GLOBUS_TRUE)) == GLOBUS_SUCCESS
+        && (result = globus_ftp_client_handleattr_set_gridftp2(attr, gridftp2)) == GLOBUS_SUCCESS
+        && (result = globus_ftp_client_handleattr_set_clientinfo(attr, client, version, NULL)) == GLOBUS_SUCCESS
+        && debug_fd >= 0
+        && (debug->stream = fdopen(fcntl(debug_fd, F_DUPFD_CLOEXEC, 0), "w")) != NULL)
+    {
+        setvbuf(debug->stream, NULL, _IOLBF, 0);
+        if ((result = globus_ftp_client_debug_plugin_init(&debug->plugin, debug->stream, "debug")) == GLOBUS_SUCCESS)
+        {
+            result = globus_ftp_client_handleattr_add_plugin(attr, &debug->plugin);
+        }
+    }
+    if (result != GLOBUS_SUCCESS)
+    {
+        globus_ftp_client_handleattr_destroy(attr);
+        pg_debug_close(debug);
+    }
+    return result;
+}
+
+void pg_debug_close(pg_debug *debug)
+{
+    if (debug->plugin != NULL)
+    {
+        globus_ftp_client_debug_plugin_destroy(&debug->plugin);
+        debug->plugin = NULL;
+    }
+    if (debug->stream != NULL)
+    {
+        fclose(debug->stream);
+        debug->stream = NULL;
+    }
+}
+
+globus_result_t pg_ftp_open(pg_ftp **out, const char *client, const char *version, int gridftp2, int debug_fd)
+{
+    globus_ftp_client_handleattr_t  attr;
+    globus_result_t                 result;
+    pg_ftp *                        ftp = calloc(1, sizeof *ftp);
+
+    *out = NULL;
+    if (ftp == NULL)
+    {
+        return pg_no_memory();
+    }
+    if ((result = pg_handleattr_init(&attr, client, version, gridftp2, debug_fd, &ftp->debug)) != GLOBUS_SUCCESS)
+    {
+        free(ftp);
+        return result;
+    }
+    if ((result = globus_ftp_client_perf_plugin_init(&ftp->perf, NULL, pg_perf_marker, NULL, ftp)) == GLOBUS_SUCCESS
+        && (result = globus_ftp_client_restart_marker_plugin_init(
+            &ftp->markers, pg_marker_begin, pg_marker_seen, NULL, ftp)) == GLOBUS_SUCCESS
+        && (result = globus_ftp_client_handleattr_add_plugin(&attr, &ftp->perf)) == GLOBUS_SUCCESS
+        && (result = globus_ftp_client_handleattr_add_plugin(&attr, &ftp->markers)) == GLOBUS_SUCCESS)
+    {
+        result = globus_ftp_client_handle_init(&ftp->handle, &attr);
+    }
+    globus_ftp_client_handleattr_destroy(&attr);
+    if (result != GLOBUS_SUCCESS)
+    {
+        pg_ftp_close(ftp);
+        return result;
+    }
+    *out = ftp;
+    return GLOBUS_SUCCESS;
+}
+
+void pg_ftp_close(pg_ftp *ftp)
+{
+    if (ftp->handle != NULL)
+    {
+        globus_result_t result = globus_ftp_client_handle_destroy(&ftp->handle);
+
+        if (result != GLOBUS_SUCCESS)
+        {
+            globus_object_free(globus_error_get(result));
+            return;                             /* still in use: its callbacks may come, so nothing may be freed */
+        }
+    }
+    if (ftp->perf != NULL)
+    {
+        globus_ftp_client_perf_plugin_destroy(&ftp->perf);
+    }
+    if (ftp->markers != NULL)
+    {
+        globus_ftp_client_restart_marker_plugin_destroy(&ftp->markers);
+    }
+    pg_debug_close(&ftp->debug);
+    free(ftp->marker);
+    free(ftp);
+}
+
+globus_ftp_client_handle_t *pg_ftp_handle(pg_ftp *ftp)
+{
+    return &ftp->handle;
+}
+
+void pg_ftp_reset(pg_ftp *ftp)
+{
+    memset(ftp->stripe, 0, sizeof ftp->stripe);
+    atomic_store(&ftp->reported, 0);
+    free(ftp->marker);
+    ftp->marker = NULL;
+}
+
+int64_t pg_ftp_reported(pg_ftp *ftp)
+{
+    return atomic_load(&ftp->reported);
+}
+
+const char *pg_ftp_marker(pg_ftp *ftp)
+{
+    return ftp->marker;
+}
+
+static globus_result_t pg_set_channel(globus_ftp_client_operationattr_t *attr, const pg_ftp_options *options)
+{
+    globus_result_t                     result = GLOBUS_SUCCESS;
+    globus_ftp_control_parallelism_t    parallelism;
+    globus_ftp_control_tcpbuffer_t      buffer;
+    globus_ftp_control_dcau_t           dcau;
+
+    if (options->extended)
+    {
+        result = globus_ftp_client_operationattr_set_mode(attr, GLOBUS_FTP_CONTROL_MODE_EXTENDED_BLOCK);
+    }
+    if (result == GLOBUS_SUCCESS && options->parallel > 0)
+    {
+        parallelism.fixed.mode = GLOBUS_FTP_CONTROL_PARALLELISM_FIXED;
+        parallelism.fixed.size = (globus_size_t) options->parallel;
+        result = globus_ftp_client_operationattr_set_parallelism(attr, &parallelism);
+    }
+    if (result == GLOBUS_SUCCESS && options->tcp_buffer > 0)
+    {
+        buffer.fixed.mode = GLOBUS_FTP_CONTROL_TCPBUFFER_FIXED;
+        buffer.fixed.size = options->tcp_buffer;
+        result = globus_ftp_client_operationattr_set_tcp_buffer(attr, &buffer);
+    }
+    if (result == GLOBUS_SUCCESS && options->dcau != 0)
+    {
+        dcau.subject.mode = (globus_ftp_control_dcau_mode_t) options->dcau;
+        dcau.subject.subject = (char *) options->dcau_subject;
+        result = globus_ftp_client_operationattr_set_dcau(attr, &dcau);
+    }
+    if (result == GLOBUS_SUCCESS && options->protection != 0)
+    {
+        result = globus_ftp_client_operationattr_set_data_protection(
+            attr, (globus_ftp_control_protection_t) options->protection);
+    }
+    return result;
+}
+
+globus_result_t pg_ftp_attr_new(const pg_ftp_options *options, globus_ftp_client_operationattr_t **out)
+{
+    globus_result_t                     result;
+    globus_ftp_client_operationattr_t * attr = calloc(1, sizeof *attr);
+
+    *out = NULL;
+    if (attr == NULL)
+    {
+        return pg_no_memory();
+    }
+    if ((result = globus_ftp_client_operationattr_init(attr)) != GLOBUS_SUCCESS)
+    {
+        free(attr);
+        return result;
+    }
+    result = pg_set_channel(attr, options);
+    if (result == GLOBUS_SUCCESS)
+    {
+        result = globus_ftp_client_operationattr_set_type(
+            attr, options->ascii ? GLOBUS_FTP_CONTROL_TYPE_ASCII : GLOBUS_FTP_CONTROL_TYPE_IMAGE);
+    }
+    if (result == GLOBUS_SUCCESS && options->ipv6)
+    {
+        result = globus_ftp_client_operationattr_set_allow_ipv6(attr, GLOBUS_TRUE);
+    }
+    if (result == GLOBUS_SUCCESS && options->allocate >= 0)
+    {
+        result = globus_ftp_client_operationattr_set_allocate(attr, (globus_off_t) options->allocate);
+    }
+    if (result == GLOBUS_SUCCESS
+        && (options->credential != GSS_C_NO_CREDENTIAL || options->user || options->password || options->subject))
+    {
+        result = globus_ftp_client_operationattr_set_authorization(
+            attr, options->credential, options->user, options->password, NULL, options->subject);
+    }
+    if (result != GLOBUS_SUCCESS)
+    {
+        pg_ftp_attr_free(attr);
+        return result;
+    }
+    *out = attr;
+    return GLOBUS_SUCCESS;
+}
+
+void pg_ftp_attr_free(globus_ftp_client_operationattr_t *attr)
+{
+    globus_ftp_client_operationattr_destroy(attr);
+    free(attr);
+}
+
+globus_ftp_client_restart_marker_t *pg_marker_new(int64_t stream_offset, const int64_t *ranges, int count)
+{
+    globus_ftp_client_restart_marker_t *marker = calloc(1, sizeof *marker);
+    int                                 i;
+
+    if (marker == NULL)
+    {
+        return NULL;
+    }
+    globus_ftp_client_restart_marker_init(marker);
+    if (stream_offset >= 0)
+    {
+        globus_ftp_client_restart_marker_set_offset(marker, (globus_off_t) stream_offset);
+    }
+    for (i = 0; stream_offset < 0 && i < count; i++)
+    {
+        globus_ftp_client_restart_marker_insert_range(
+            marker, (globus_off_t) ranges[2 * i], (globus_off_t) ranges[2 * i + 1]);
+    }
+    return marker;
+}
+
+void pg_marker_free(globus_ftp_client_restart_marker_t *marker)
+{
+    globus_ftp_client_restart_marker_destroy(marker);
+    free(marker);
+}

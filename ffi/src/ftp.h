@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One globus_ftp_client handle at a fixed address, with the plugins that keep what the servers of a third-party transfer
+ * report, and the attributes of an operation from one flat record.
+ */
+#ifndef PG_FTP_H
+#define PG_FTP_H
+
+#include <stdio.h>
+#include "engine.h"
+#include "globus_ftp_client.h"
+
+typedef struct pg_ftp pg_ftp;
+
+/* Who logs the control channel, and where. */
+typedef struct
+{
+    globus_ftp_client_plugin_t  plugin;
+    FILE *                      stream;
+} pg_debug;
+
+/* What all our handles share: cached connections, our name, and the log if a descriptor (duplicated) is given. */
+globus_result_t pg_handleattr_init(globus_ftp_client_handleattr_t *attr, const char *client, const char *version,
+    int gridftp2, int debug_fd, pg_debug *debug);
+void            pg_debug_close(pg_debug *debug);
+
+/* debug_fd: where the control channel is logged, or -1; it is duplicated. */
+globus_result_t pg_ftp_open(pg_ftp **out, const char *client, const char *version, int gridftp2, int debug_fd);
+/* The handle must be idle; one that is not is left to the exit of the process. */
+void            pg_ftp_close(pg_ftp *ftp);
+globus_ftp_client_handle_t *pg_ftp_handle(pg_ftp *ftp);
+/* Begin to count anew. */
+void            pg_ftp_reset(pg_ftp *ftp);
+/* Bytes that the servers of a third-party transfer have reported so far; any thread may ask. */
+int64_t         pg_ftp_reported(pg_ftp *ftp);
+/* The newest restart marker as text ("0-1048576,2097152-3145728"), or NULL; valid until the next turn. */
+const char *    pg_ftp_marker(pg_ftp *ftp);
+
+typedef struct
+{
+    int             extended;           /* MODE E instead of stream */
+    int             ascii;
+    int             parallel;           /* 0: as the library does */
+    int             tcp_buffer;         /* bytes; 0: as the system does */
+    int             dcau;               /* 'N', 'A', 'S', or 0: as the library does */
+    const char *    dcau_subject;
+    int             protection;         /* 'C', 'S', 'P', or 0: as the library does */
+    int             ipv6;
+    int64_t         allocate;           /* bytes announced by ALLO; -1: none */
+    gss_cred_id_t   credential;         /* NULL: the user's default */
+    const char *    user;
+    const char *    password;
+    const char *    subject;            /* NULL: the host's name decides */
+} pg_ftp_options;
+
+globus_result_t pg_ftp_attr_new(const pg_ftp_options *options, globus_ftp_client_operationattr_t **out);
+void            pg_ftp_attr_free(globus_ftp_client_operationattr_t *attr);
+
+/* A marker to go on where another operation ended: at a stream offset, or (that being negative) after these byte ranges,
+   which are count pairs of start and end. NULL: no memory. */
+globus_ftp_client_restart_marker_t *pg_marker_new(int64_t stream_offset, const int64_t *ranges, int count);
+void            pg_marker_free(globus_ftp_client_restart_marker_t *marker);
+
+#endif

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A library object that writes each call through it to stderr, one line a call, without secrets.
+
+Arguments that point to structures are shown as addresses, so pass phrases inside them never appear; user names and passwords
+inside URLs are blanked. The event loop's own turns are left out.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+_QUIET = frozenset({"pg_engine_turn", "pg_engine_take", "pg_engine_wake", "pg_pump_bytes", "pg_relay_bytes", "pg_ftp_reported"})
+_USERINFO = re.compile(rb"//[^/@\s]*@")
+
+
+def _show(value: Any) -> str:
+    return repr(_USERINFO.sub(b"//***@", value)) if isinstance(value, bytes) else repr(value)
+
+
+class TracedLibrary:
+    """Stands before the real ``lib`` and hands everything through."""
+
+    def __init__(self, lib: Any) -> None:
+        self._lib = lib
+        self._start = time.monotonic()
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._lib, name)
+        if not callable(value):
+            return value
+        call = value if name in _QUIET else self._traced(name, value)
+        setattr(self, name, call)
+        return call
+
+    def _traced(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def traced(*args: Any) -> Any:
+            result = call(*args)
+            seconds = time.monotonic() - self._start
+            shown = ", ".join(map(_show, args))
+            sys.stderr.write(f"ffi {seconds:9.6f} [{threading.current_thread().name}] {name}({shown}) = {_show(result)}\n")
+            return result
+
+        return traced
