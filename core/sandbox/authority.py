@@ -258,6 +258,14 @@ class Authority:
         return f"access_id_CA X509 '{self.subject}'\npos_rights globus CA:sign\ncond_subjects globus '{allowed}'\n"
 
 
+def loopback_names() -> list[str]:
+    """Every name that a client may use for this machine by way of loopback."""
+    import socket
+
+    host = socket.gethostname()
+    return list(dict.fromkeys(("localhost", *((host,) if host.isascii() else ()), "127.0.0.1", "::1")))
+
+
 def _now() -> dt.datetime:
     return dt.datetime.now(dt.UTC).replace(microsecond=0)
 

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from pyglobus.core import errors, files
-from pyglobus.core.sandbox import services, state
+from pyglobus.core.sandbox import account, services, state
 from pyglobus.core.sandbox.process import Process
 from pyglobus.core.sandbox.server import Server
 from pyglobus.core.sandbox.site import DISTURBING, Site
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 DEFAULT_NAME = "default"
 NAMESPACE = "/O=Grid/OU=Sandbox"
 USER = "Ada Lovelace"
-UNPRIVILEGED_ACCOUNT = "nobody"
 
 PROXY_LIFETIME = dt.timedelta(hours=12)
 #: A proxy with less life than this is made anew by whoever hands it out.
@@ -82,6 +81,7 @@ class Sandbox:
         self._account = account
         self._owned = owned
         self._state: State | None = None
+        self._further: list[Server] = []
 
     @classmethod
     def find(cls, directory: str | os.PathLike[str] | None = None, *, name: str | None = None) -> Sandbox:
@@ -117,6 +117,8 @@ class Sandbox:
 
     def stop(self) -> None:
         """Stop its servers and remove it with all it holds. Does nothing if it is not there."""
+        while self._further:
+            self._further.pop().stop()
         with state.locked(self.directory) as there:
             known = State.read(self.directory) if there else None
             if known is not None:
@@ -136,13 +138,12 @@ class Sandbox:
         """
         from pyglobus.core.sandbox import gridftp
 
-        with state.locked(self.directory):
-            number = 2 + sum(name.startswith("gridftp-") for name in self._known.servers)
-            server = (gridftp.ftp if anonymous else gridftp.gridftp)(self._site, name=f"gridftp-{number}")
-            server.arguments += arguments
-            server.environment |= env or {}
-            server.exports = {}
-            self._start_server(server)
+        describe = gridftp.ftp if anonymous else gridftp.gridftp
+        server = describe(self._site, name=f"gridftp-{len(self._further) + 2}")
+        server.arguments += arguments
+        server.environment |= env or {}
+        self._further.append(server)
+        server.start()
         return server
 
     @property
@@ -262,10 +263,9 @@ class Sandbox:
                 "cannot use directory", where=str(self.directory), why="it is not empty, and it holds no sandbox"
             )
         try:
-            account, shared = _account_and_place(self.directory, self._account)
             self._state = State(
-                shared=str(shared),
-                account=account,
+                shared=str(account.reachable(self.directory)),
+                account=account.choose(self._account),
                 namespace=NAMESPACE,
                 subject=f"{NAMESPACE}/CN={USER}",
                 created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
@@ -298,7 +298,7 @@ class Sandbox:
             ca = authority.Authority.create(known.namespace)
             ca.root.save(site.authority_certificate, site.authority_key)
             ca.trust_in(site.trusted)
-            ca.issue_host(hosts=_loopback_names()).save(site.host_certificate, site.host_key)
+            ca.issue_host(hosts=authority.loopback_names()).save(site.host_certificate, site.host_key)
             files.write(site.gridmap, f'"{known.subject}" {known.account}\n')
             files.write(site.authorization, "")
             for name in self._run:
@@ -322,52 +322,3 @@ class Sandbox:
 
     def _url(self, scheme: str, server: Server, path: str | os.PathLike[str]) -> str:
         return f"{scheme}://localhost:{server.port}{quote(os.fsencode(self.data_dir / path))}"
-
-
-def _account_and_place(directory: Path, wanted: str | None) -> tuple[str, Path]:
-    """The account that the servers act for, and a directory that this account can reach."""
-    import pwd
-
-    if os.geteuid() != 0:
-        try:
-            account = pwd.getpwuid(os.geteuid()).pw_name
-        except KeyError:
-            raise errors.ConfigurationError(
-                "cannot map the user", why=f"user id {os.geteuid()} has no account, and the servers serve accounts only"
-            ) from None
-        if wanted not in (None, account):
-            raise errors.UsageError("cannot map the user", where=wanted, why="only root can choose the account")
-        return account, directory
-    try:
-        entry = pwd.getpwnam(wanted or UNPRIVILEGED_ACCOUNT)
-    except KeyError:
-        raise errors.ConfigurationError(
-            "cannot map the user",
-            where=wanted or UNPRIVILEGED_ACCOUNT,
-            why="there is no such account",
-            hint="name one with --account",
-        ) from None
-    if entry.pw_uid == 0:
-        raise errors.UsageError("cannot map the user", where=entry.pw_name, why="the servers refuse to act for root")
-    return entry.pw_name, _open_temporary_directory() / f"pyglobus-{secrets.token_hex(6)}"
-
-
-def _open_temporary_directory() -> Path:
-    """A temporary directory that every account can reach."""
-    import tempfile
-
-    for candidate in (tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm"):  # noqa: S108 - what lies there has an unguessable name
-        path = Path(candidate).resolve()
-        if path.is_dir() and all(step.stat().st_mode & 0o001 for step in (path, *path.parents)):
-            return path
-    raise errors.ConfigurationError(
-        "cannot serve files", why="no temporary directory can be entered by an unprivileged account"
-    )
-
-
-def _loopback_names() -> list[str]:
-    """Every name that a client may use for this machine's loopback."""
-    import socket
-
-    host = socket.gethostname()
-    return list(dict.fromkeys(("localhost", host, "127.0.0.1", "::1")))

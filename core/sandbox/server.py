@@ -97,7 +97,7 @@ class Server:
                 raise self._not_started(error.strerror or str(error)) from error
             finally:
                 os.close(writing)
-            self.process = Process.of(pid)
+            self.process = Process.of(pid) or Process(pid, "ended")
             self.port = self._announced_port(reading)
         except BaseException:
             self.stop()

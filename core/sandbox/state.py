@@ -159,18 +159,21 @@ def sweep() -> None:
 
 
 def _remove(directory: Path) -> None:
-    """Remove a tree, also where its owner has locked himself out of a part. A link is never followed."""
+    """Remove a tree, also where an ordinary user has locked himself out of a part. No link is followed."""
     import shutil
 
     try:
-        shutil.rmtree(directory)
+        try:
+            shutil.rmtree(directory)
+        except PermissionError:
+            if os.geteuid() == 0:
+                raise
+            for parent, names, _ in os.walk(directory):
+                for path in (Path(parent, name) for name in names):
+                    if not path.is_symlink():
+                        path.chmod(0o700)
+            shutil.rmtree(directory)
     except FileNotFoundError:
         return
-    except PermissionError:
-        directory.chmod(0o700)
-        for parent, names, _ in os.walk(directory):
-            for name in names:
-                path = Path(parent, name)
-                if not path.is_symlink():
-                    path.chmod(0o700)
-        shutil.rmtree(directory, ignore_errors=True)
+    except OSError as error:
+        raise errors.Error("cannot remove", where=str(directory), why=error.strerror, errno=error.errno) from error
