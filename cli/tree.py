@@ -28,6 +28,13 @@ class Entry(NamedTuple):
 
 
 TREE: Mapping[str, Entry] = {
+    "sandbox": Entry(
+        "Local grid",
+        "pyglobus.cli.commands.sandbox",
+        "sandbox",
+        "a local grid to try things on",
+        ("up", "status", "env", "exec", "logs", "down"),
+    ),
     "version": Entry("About", "pyglobus.cli.commands.version", "version", "versions of pyglobus and all it stands on"),
 }
 

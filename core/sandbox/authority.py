@@ -50,13 +50,6 @@ def ec_key() -> ec.EllipticCurvePrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
 
 
-def load_key(path: Path) -> Key:
-    """A key that was written in clear by `Issued.save`."""
-    key = serialization.load_pem_private_key(path.read_bytes(), None)
-    assert isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)
-    return key
-
-
 @dataclass(frozen=True)
 class Issued:
     """A certificate with its private key, and the chain up to (without) the authority, nearest issuer first."""
@@ -64,6 +57,13 @@ class Issued:
     certificate: x509.Certificate
     key: Key = field(repr=False)
     chain: tuple[x509.Certificate, ...] = ()
+
+    @classmethod
+    def load(cls, certificate: Path, key: Path) -> Issued:
+        """What `save` wrote without a pass phrase."""
+        private = serialization.load_pem_private_key(key.read_bytes(), None)
+        assert isinstance(private, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)
+        return cls(x509.load_pem_x509_certificate(certificate.read_bytes()), private)
 
     @property
     def subject(self) -> str:
@@ -173,11 +173,6 @@ class Authority:
             .sign(key, hashes.SHA256())
         )
         return cls(Issued(certificate, key), namespace)
-
-    @classmethod
-    def load(cls, certificate: Path, key: Path, namespace: str) -> Authority:
-        """The authority that `save` of its root has written."""
-        return cls(Issued(x509.load_pem_x509_certificate(certificate.read_bytes()), load_key(key)), namespace)
 
     @property
     def subject(self) -> str:

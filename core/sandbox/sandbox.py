@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The local grid: an authority, a user, and servers on loopback, in a private directory, in about half a second.
+"""The local grid: an authority, a user, and servers on loopback, in a private directory, in half a second.
 
     with Sandbox() as grid:
-        subprocess.run(["globus-url-copy", "file:///etc/hostname", grid.gsiftp_url("hostname")], env=grid.env,
-        check=True)
+        subprocess.run(["globus-url-copy", "file:///etc/hostname", grid.gsiftp_url("copy")], env=grid.env, check=True)
 
 A sandbox used so belongs to this process: it ends with the block, and if the process is killed, the next sandbox that
 starts cleans up after it. One made with ``owned=False`` outlives the process; `Sandbox.find` finds it again by its
@@ -20,14 +19,14 @@ import errno
 import os
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from pyglobus.core import errors, files
-from pyglobus.core.sandbox import account, services, state
+from pyglobus.core.sandbox import account, credentials, services, state
+from pyglobus.core.sandbox.credentials import User
 from pyglobus.core.sandbox.process import Process
 from pyglobus.core.sandbox.server import Server
 from pyglobus.core.sandbox.site import DISTURBING, Site
@@ -40,20 +39,8 @@ DEFAULT_NAME = "default"
 NAMESPACE = "/O=Grid/OU=Sandbox"
 USER = "Ada Lovelace"
 
-PROXY_LIFETIME = dt.timedelta(hours=12)
 #: A proxy with less life than this is made anew by whoever hands it out.
 PROXY_RENEWAL = dt.timedelta(hours=2)
-
-
-@dataclass(frozen=True)
-class User:
-    """The user of a sandbox: the name in the grid, the files, and the local account that the name is mapped to."""
-
-    subject: str
-    certificate: Path
-    key: Path
-    proxy: Path
-    account: str
 
 
 class Sandbox:
@@ -79,7 +66,7 @@ class Sandbox:
         self.directory = Path(directory).resolve()
         self._run = services.known(run)
         self._account = account
-        self._owned = owned
+        self._owner = Process.of(os.getpid()) if owned else None
         self._state: State | None = None
         self._further: list[Server] = []
 
@@ -88,7 +75,7 @@ class Sandbox:
         """The sandbox that is up in this directory or under this name. Raises `errors.NotFound`."""
         sandbox = cls(directory, name=name if name or directory else DEFAULT_NAME, owned=False)
         known = State.read(sandbox.directory)
-        if known is None or known.stale:
+        if known is None or not known.up:
             raise errors.NotFound(
                 "no sandbox is up", where=str(sandbox.directory), hint="pyglobus sandbox up", fault="sandbox-not-up"
             )
@@ -112,11 +99,12 @@ class Sandbox:
                     self._make()
                     return True
                 if not known.stale:
+                    self._claim(known)
                     return self._repair(known)
                 state.destroy(self.directory, known)
 
-    def stop(self) -> None:
-        """Stop its servers and remove it with all it holds. Does nothing if it is not there."""
+    def stop(self) -> bool:
+        """Stop its servers and remove it with all it holds. False if it was not there."""
         while self._further:
             self._further.pop().stop()
         with state.locked(self.directory) as there:
@@ -124,6 +112,7 @@ class Sandbox:
             if known is not None:
                 state.destroy(self.directory, known)
         self._state = None
+        return known is not None
 
     def __enter__(self) -> Sandbox:
         self.start()
@@ -147,6 +136,17 @@ class Sandbox:
         return server
 
     @property
+    def exists(self) -> bool:
+        """Whether there is one in its directory, be it up or only what is left of it."""
+        return State.read(self.directory) is not None
+
+    @property
+    def owner(self) -> Process | None:
+        """The process that it ends with, if there is one."""
+        known = State.read(self.directory)
+        return known.owner if known else None
+
+    @property
     def servers(self) -> Mapping[str, Server]:
         """Its servers by name."""
         return self._known.servers
@@ -165,9 +165,10 @@ class Sandbox:
     @cached_property
     def authority(self) -> Authority:
         """Its certificate authority, to issue more."""
-        from pyglobus.core.sandbox.authority import Authority
+        from pyglobus.core.sandbox.authority import Authority, Issued
 
-        return Authority.load(self._site.authority_certificate, self._site.authority_key, self._known.namespace)
+        root = Issued.load(self._site.authority_certificate, self._site.authority_key)
+        return Authority(root, self._known.namespace)
 
     def gsiftp_url(self, path: str | os.PathLike[str] = "", server: Server | None = None) -> str:
         """The URL of a file at the GSI server, or at ``server``; a relative path begins at `data_dir`."""
@@ -199,26 +200,18 @@ class Sandbox:
         return self.environment(own | {"HOME": str(self._site.home)})
 
     def renew_proxy(self, minimum: dt.timedelta = PROXY_RENEWAL) -> bool:
-        """Make the user's proxy anew if it has less life than ``minimum``. True if it was."""
-        from cryptography import x509
-
-        from pyglobus.core.sandbox.authority import Issued, load_key
-
-        user = self.user
-        try:
-            end = x509.load_pem_x509_certificate(user.proxy.read_bytes()).not_valid_after_utc
-        except FileNotFoundError:
-            end = dt.datetime.min.replace(tzinfo=dt.UTC)
-        if end - dt.datetime.now(dt.UTC) >= minimum:
+        """Make the user's proxy anew if it has less life than ``minimum``, or is gone. True if it was."""
+        end = credentials.proxy_end(self._site)
+        if end is not None and end - dt.datetime.now(dt.UTC) >= minimum:
             return False
-        certificate = x509.load_pem_x509_certificate(user.certificate.read_bytes())
-        Issued(certificate, load_key(user.key)).proxy(lifetime=PROXY_LIFETIME).save_proxy(user.proxy)
+        credentials.renew_proxy(self._site)
         return True
 
     def status(self) -> dict[str, Any]:
         """All there is to know, as plain data."""
-        known, site, user = self._known, self._site, self.user
+        known, site, user, end = self._known, self._site, self.user, credentials.proxy_end(self._site)
         return {
+            "name": self.directory.name if self.directory.parent == state.home() else None,
             "directory": str(self.directory),
             "created": known.created,
             "owner": known.owner.pid if known.owner else None,
@@ -228,9 +221,11 @@ class Sandbox:
             "certificate": str(user.certificate),
             "key": str(user.key),
             "proxy": str(user.proxy),
+            "proxy_end": end.isoformat() if end else None,
             "trusted": str(site.trusted),
             "services": [server.status() for server in self.servers.values()],
             "variables": self.variables,
+            "unset": list(DISTURBING),
         }
 
     @property
@@ -269,11 +264,13 @@ class Sandbox:
                 namespace=NAMESPACE,
                 subject=f"{NAMESPACE}/CN={USER}",
                 created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-                owner=Process.of(os.getpid()) if self._owned else None,
+                owner=self._owner,
             )
             self._state.write(self.directory)
             self._site.make_directories()
-            self._make_credentials_and_servers()
+            with credentials.making(self._site, self._state.namespace, self._state.subject):
+                for name in self._run:
+                    self._start_server(services.describe(name, self._site))
             self._state.complete = True
             self._state.write(self.directory)
         except BaseException:
@@ -284,28 +281,11 @@ class Sandbox:
             self._state = None
             raise
 
-    def _make_credentials_and_servers(self) -> None:
-        """The user's two RSA keys take longest, and nothing waits for them until the servers are up: they are made
-        meanwhile.
-        """
-        from concurrent.futures import ThreadPoolExecutor
-
-        from pyglobus.core.sandbox import authority
-
-        site, known = self._site, self._known
-        with ThreadPoolExecutor(2) as makers:
-            keys = [makers.submit(authority.rsa_key) for _ in range(2)]
-            ca = authority.Authority.create(known.namespace)
-            ca.root.save(site.authority_certificate, site.authority_key)
-            ca.trust_in(site.trusted)
-            ca.issue_host(hosts=authority.loopback_names()).save(site.host_certificate, site.host_key)
-            files.write(site.gridmap, f'"{known.subject}" {known.account}\n')
-            files.write(site.authorization, "")
-            for name in self._run:
-                self._start_server(services.describe(name, site))
-            user = ca.issue(known.subject, key=keys[0].result())
-            user.save(site.user_certificate, site.user_key)
-            user.proxy(key=keys[1].result(), lifetime=PROXY_LIFETIME).save_proxy(site.user_proxy)
+    def _claim(self, known: State) -> None:
+        """Refuse a sandbox that would end when its owner wants it and not when this one does."""
+        if known.owner != self._owner:
+            belongs = f"it belongs to process {known.owner.pid}" if known.owner else "it was started to stay"
+            raise errors.UsageError("a sandbox is up already", where=str(self.directory), why=belongs)
 
     def _repair(self, known: State) -> bool:
         self._state = known

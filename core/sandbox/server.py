@@ -168,7 +168,7 @@ class Server:
             "alive": self.alive,
             "pid": self.process.pid if self.process else None,
             "port": self.port,
-            "variables": self.variables(),
+            "url": next(iter(self.variables().values()), None),
             "logs": list(self.logs),
         }
 

@@ -86,6 +86,11 @@ class State:
             return not self.owner.alive
         return not self.complete or not any(server.alive for server in self.servers.values())
 
+    @property
+    def up(self) -> bool:
+        """Whether it is ready for use."""
+        return self.complete and not self.stale
+
 
 def home() -> Path:
     """The directory of the sandboxes that have a name."""
@@ -152,7 +157,7 @@ def sweep() -> None:
     """Clean away every sandbox whose owner was killed."""
     with contextlib.suppress(FileNotFoundError):
         for directory in home().iterdir():
-            with contextlib.suppress(errors.ConfigurationError), locked(directory, wait=False) as mine:
+            with contextlib.suppress(errors.Error), locked(directory, wait=False) as mine:
                 state = State.read(directory) if mine else None
                 if state is not None and state.owner is not None and state.stale:
                     destroy(directory, state)
