@@ -28,6 +28,9 @@ class Entry(NamedTuple):
 
 
 TREE: Mapping[str, Entry] = {
+    "url-copy": Entry(
+        "Data", "pyglobus.cli.commands.url_copy", "url_copy", "copy a file between URLs (also: pyglobus-url-copy)"
+    ),
     "sandbox": Entry(
         "Local grid",
         "pyglobus.cli.commands.sandbox",

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Everything that can go wrong, as one tree.
 
-Each error says what happened, where, why, and (when one is known) what to do. Each also inherits the matching builtin, so that
-code which knows nothing of pyglobus can still write ``except FileNotFoundError``. The classes part along the question a caller
-asks: *did I call it wrongly* (`UsageError`, `ConfigurationError`), *is it not there* (`NotFound`), *may I not*
-(`CredentialError`, `AccessDenied`), *can it not be done there* (`Unsupported`, `ProtocolError`), *would it work later*
-(`TransientError`), *is data at stake* (`DataError`).
+Each error says what happened, where, why, and (when one is known) what to do. Each also inherits the matching
+builtin, so that code which knows nothing of pyglobus can still write ``except FileNotFoundError``. The classes part
+along the question a caller asks: *did I call it wrongly* (`UsageError`, `ConfigurationError`), *is it not there*
+(`NotFound`), *may I not* (`CredentialError`, `AccessDenied`), *can it not be done there* (`Unsupported`,
+`ProtocolError`), *would it work later* (`TransientError`), *is data at stake* (`DataError`).
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from collections.abc import Sequence
 class Error(Exception):
     """Base of every error that pyglobus raises on purpose.
 
-    ``what`` is the thing that could not be done ("cannot copy"), ``where`` the URL, host or path, ``why`` the cause in a
-    sentence, ``hint`` what to do about it. ``chain`` is the Globus error chain, outermost first; ``ftp_code`` the reply of the
-    server and ``errno`` the system's number, where there was one.
+    ``what`` is the thing that could not be done ("cannot copy"), ``where`` the URL, host or path, ``why`` the cause in
+    a sentence, ``hint`` what to do about it. ``chain`` is the Globus error chain, outermost first; ``ftp_code`` the
+    reply of the server and ``errno`` the system's number, where there was one. ``fault`` is the stable name of a
+    recognised cause ("proxy-expired", "name-mismatch"), for scripts; `pyglobus.core.faults` lists them.
     """
 
     def __init__(
@@ -41,7 +42,6 @@ class Error(Exception):
         self.chain = tuple(chain)
         self.ftp_code = ftp_code
         self.errno = errno
-        #: Stable name of the recognised cause ("proxy-expired", "name-mismatch", ...), for scripts; see `core.faults`.
         self.fault = fault
 
     def __str__(self) -> str:
@@ -103,6 +103,8 @@ class Cancelled(Error):
 class PartlyDone(Error):
     """Some items of several were done, others were not. ``failures`` holds the causes."""
 
-    def __init__(self, what: str, *, failures: Sequence[Error], why: str | None = None, hint: str | None = None) -> None:
+    def __init__(
+        self, what: str, *, failures: Sequence[Error], why: str | None = None, hint: str | None = None
+    ) -> None:
         super().__init__(what, why=why, hint=hint)
         self.failures = tuple(failures)

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a transfer is made: everything a caller may choose, with the defaults of globus-url-copy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pyglobus.core.checksum import ALGORITHMS
+from pyglobus.core.errors import UsageError
+
+#: Bytes per buffer; with four of them in flight a loopback transfer runs at the speed of a raw socket.
+BLOCK_SIZE = 1 << 20
+MAX_BLOCK_SIZE = 1 << 28
+MAX_PARALLEL = 256
+#: Protection of the data channel: nothing, integrity, or integrity and encryption (RFC 2228).
+PROTECTIONS = ("clear", "safe", "private")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """What holds for one end. ``subject`` is the name that its server must have, ``credential`` a proxy file to
+    use there.
+    """
+
+    subject: str | None = None
+    credential: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """When transient faults are retried. ``interval`` and ``window`` are seconds; 0 means exponential, or no limit.
+
+    ``times`` 0 is for ever.
+    """
+
+    times: int = 5
+    interval: float = 0.0
+    window: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The choices of a transfer. Sizes and offsets are bytes, times are seconds.
+
+    ``length`` None is to the end of the file; ``stall_timeout`` 0 never ends a transfer that stands still;
+    ``timeout`` limits the whole. ``in_place`` writes a local destination without a temporary name.
+    """
+
+    parallel: int = 0
+    block_size: int = BLOCK_SIZE
+    tcp_buffer: int = 0
+    protection: str = "clear"
+    authenticate_data: bool = True
+    third_party: bool = True
+    offset: int = 0
+    length: int | None = None
+    create_directories: bool = False
+    in_place: bool = False
+    source: Side = field(default_factory=Side)
+    destination: Side = field(default_factory=Side)
+    retry: Retry | None = None
+    connect_timeout: float = 60.0
+    stall_timeout: float = 600.0
+    timeout: float | None = None
+    verify: bool = False
+    checksum_algorithm: str = "md5"
+
+    def __post_init__(self) -> None:
+        """Raises `UsageError` for values that make no sense."""
+        _within("parallel streams", self.parallel, 0, MAX_PARALLEL)
+        _within("block size", self.block_size, 1, MAX_BLOCK_SIZE)
+        _within("TCP buffer size", self.tcp_buffer, 0, 1 << 31)
+        _within("offset", self.offset, 0, 1 << 62)
+        if self.length is not None:
+            _within("length", self.length, 0, 1 << 62)
+        if self.protection not in PROTECTIONS:
+            raise UsageError("bad protection", where=self.protection, why=f"it is none of {', '.join(PROTECTIONS)}")
+        if self.checksum_algorithm.lower() not in ALGORITHMS:
+            raise UsageError(
+                "unknown checksum algorithm", where=self.checksum_algorithm, why=f"known are {', '.join(ALGORITHMS)}"
+            )
+        if self.protection != "clear" and not self.authenticate_data:
+            raise UsageError(
+                "protection without authentication", why="a data channel can only be protected if it is authenticated"
+            )
+
+    @property
+    def partial(self) -> bool:
+        """Whether a part of the file is asked for."""
+        return self.offset > 0 or self.length is not None
+
+    @property
+    def end(self) -> int:
+        """Where the part ends (exclusive); -1: at the end of the file."""
+        return -1 if self.length is None else self.offset + self.length
+
+
+def _within(what: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise UsageError(f"bad {what}", where=str(value), why=f"it must be from {least} to {most}")

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One FTP or GridFTP URL: what the server says of it, and the small things done to it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+from pyglobus.core import errors
+from pyglobus.core.options import Options, Side
+from pyglobus.core.session import Session
+from pyglobus.core.url import Url
+from pyglobus.ffi.ftp import FtpHandle, FtpOptions
+
+# A facts line holds a path and some words; a server that sends more is not to be believed.
+_MAX_FACTS = 64 * 1024
+_PROTECTION = {"clear": "", "safe": "S", "private": "P"}
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a server tells of a path (RFC 3659): ``kind`` is "file", "dir" or what else it says; ``size`` in
+    bytes if told.
+    """
+
+    kind: str
+    size: int | None
+    modified: str | None = None
+    mode: int | None = None
+
+    @property
+    def is_directory(self) -> bool:
+        """A directory, whatever the server calls it."""
+        return self.kind in ("dir", "cdir", "pdir")
+
+
+def parse_facts(line: bytes) -> Facts:
+    """Facts from a line of MLST or MLSD. Raises `errors.ProtocolError`."""
+    head = line.strip().partition(b" ")[0].decode("ascii", "replace").lower()
+    pairs = dict(part.split("=", 1) for part in head.split(";") if "=" in part)
+    if len(line) > _MAX_FACTS or not pairs:
+        raise errors.ProtocolError("cannot understand the server's facts", why=repr(line[:80]))
+    size = pairs.get("size", "")
+    mode = pairs.get("unix.mode", "")
+    return Facts(
+        pairs.get("type", ""),
+        int(size) if re.fullmatch("[0-9]{1,19}", size) else None,
+        pairs.get("modify"),
+        int(mode, 8) if re.fullmatch("[0-7]{1,6}", mode) else None,
+    )
+
+
+class Remote:
+    """A remote end with the attributes that its operations carry. ``role`` is "source" or "destination"."""
+
+    def __init__(self, session: Session, url: Url, side: Side, options: Options, role: str) -> None:
+        self.url = url
+        self.role = role
+        self._session = session
+        self._side = side
+        self._options = options
+
+    @property
+    def wire(self) -> str:
+        """The URL as the C library takes it."""
+        return self.url.wire()
+
+    def attributes(self, *, allocate: int = -1, extended: bool | None = None) -> FtpOptions:
+        """The FTP attributes of an operation here. ``allocate`` announces so many bytes; ``extended`` forces
+        MODE E or not.
+        """
+        options = self._options
+        secure = self.url.scheme == "gsiftp"
+        return FtpOptions(
+            extended=options.parallel > 0 if extended is None else extended,
+            parallel=options.parallel,
+            tcp_buffer=options.tcp_buffer,
+            dcau="" if options.authenticate_data or not secure else "N",
+            protection=_PROTECTION[options.protection] if secure else "",
+            ipv6=":" in self.url.host,
+            allocate=allocate,
+            credential=self._session.credential(self._side.credential) if secure else None,
+            user=self.url.user,
+            password=self.url.password,
+            subject=self._side.subject if secure else None,
+        )
+
+    def stat(self) -> Facts | None:
+        """What the server tells of this path; None if there is nothing. Servers without MLST are asked for
+        the size alone.
+        """
+        plain = self.attributes(extended=False)
+        handle = self._session.handle()
+        what = f"cannot look at {self.role}"
+        try:
+            line = self._run(handle.mlst(self.wire, plain), what)
+        except errors.NotFound as error:
+            if error.ftp_code is None:
+                raise
+            return None
+        except errors.Unsupported as error:
+            if error.ftp_code not in (500, 501, 502, 504):
+                raise
+        else:
+            return parse_facts(line)
+        try:
+            return Facts("file", self._run(handle.size(self.wire, plain), what))
+        except errors.NotFound as error:
+            if error.ftp_code is None:
+                raise
+            return None
+        except errors.Unsupported as error:
+            if error.ftp_code not in (500, 501, 502, 504):
+                raise
+            return Facts("file", None)
+
+    def size(self) -> int | None:
+        """Bytes that are there now, or None if that cannot be known."""
+        facts = self.stat()
+        return None if facts is None else facts.size
+
+    def make_directories(self) -> None:
+        """Make the directory that this path is in, and those above it, as far as they are missing."""
+        missing: list[Remote] = []
+        place = self._parent()
+        while place.url.path.strip("/") and place.stat() is None:
+            missing.append(place)
+            place = place._parent()
+        for place in reversed(missing):
+            operation = self._session.handle().mkdir(place.wire, place.attributes(extended=False))
+            try:
+                place._run(operation, "cannot make directory")
+            except errors.Error:
+                if (
+                    facts := place.stat()
+                ) is None or not facts.is_directory:  # somebody else may have made it meanwhile
+                    raise
+
+    def delete(self) -> None:
+        """Delete the file."""
+        self._run(self._session.handle().delete(self.wire, self.attributes(extended=False)), "cannot delete")
+
+    def checksum(self, algorithm: str) -> Generator[None, None, str]:
+        """The server's checksum of the part that is transferred; yields while the server computes it."""
+        start, length = self._options.offset, self._options.length
+        operation = self._session.handle().checksum(
+            self.wire,
+            algorithm.upper(),
+            self.attributes(extended=False),
+            offset=start,
+            length=-1 if length is None else length,
+        )
+        result: str = yield from self._session.watch(
+            operation, what="cannot compute checksum", where=str(self.url), role=self.role
+        )
+        return result
+
+    def forget(self, handle: FtpHandle) -> None:
+        """Close the connection to this server."""
+        handle.forget(self.wire)
+
+    def _parent(self) -> Remote:
+        return Remote(self._session, self.url.parent(), self._side, self._options, self.role)
+
+    def _run(self, operation: Any, what: str) -> Any:
+        return self._session.run(
+            operation, what=what, where=str(self.url), role=self.role, limit=self._options.connect_timeout
+        )

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What transfers share: the engine, handles with open connections, loaded credentials, and the way to wait.
+
+A session belongs to one thread at a time. Waiting happens in Python, in short slices, so that Ctrl-C, deadlines and
+cancellation work at any moment, also while the C libraries are busy or a server is silent.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator
+from concurrent.futures import wait
+from typing import TYPE_CHECKING, Any
+
+from pyglobus.core import errors
+from pyglobus.core.faults import explain
+from pyglobus.core.version import __version__
+from pyglobus.ffi.engine import Engine, Operation, engine
+from pyglobus.ffi.ftp import FtpHandle
+
+if TYPE_CHECKING:
+    from pyglobus.ffi.gss import GssCredential
+
+#: Seconds between two looks at a running operation: five or more events a second, and no measurable load.
+TICK = 0.1
+
+
+class Session:
+    """Open connections and credentials, for as long as the ``with`` block lasts."""
+
+    def __init__(self, *, debug_fd: int = -1, gridftp2: bool = False) -> None:
+        """``debug_fd``: where control channels are logged; -1 for nowhere."""
+        self.debug_fd = debug_fd
+        self._gridftp2 = gridftp2
+        self._handle: FtpHandle | None = None
+        self._credentials: dict[str, GssCredential] = {}
+        self._running: Operation | None = None
+        self._cancelled = False
+        self._deadline: float | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """The engine of this process."""
+        return engine()
+
+    def handle(self) -> FtpHandle:
+        """The FTP handle, with the connections of earlier transfers."""
+        if self._handle is None:
+            self._handle = FtpHandle(self.engine, version=__version__, gridftp2=self._gridftp2, debug_fd=self.debug_fd)
+        return self._handle
+
+    def credential(self, path: str | None) -> GssCredential | None:
+        """The credential in ``path``, loaded once; None for None, which is the user's own."""
+        if path is None:
+            return None
+        if path not in self._credentials:
+            from pyglobus.core.credential import load
+
+            self._credentials[path] = load(path)
+        return self._credentials[path]
+
+    # Waiting ---------------------------------------------------------------------------------------------------------
+
+    def until(self, seconds: float | None) -> None:
+        """Set the deadline of everything that follows, ``seconds`` from now; None for none."""
+        self._deadline = None if seconds is None else time.monotonic() + seconds
+
+    def cancel(self) -> None:
+        """End what is running, and refuse what comes, with `errors.Cancelled`. Safe in a signal handler and
+        any thread.
+        """
+        self._cancelled = True
+        if (running := self._running) is not None:
+            running.cancel()
+
+    def check(self) -> None:
+        """Raise if the session was cancelled or its deadline has passed."""
+        if self._cancelled:
+            raise errors.Cancelled("cancelled")
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            raise errors.DeadlineExceeded("deadline reached", hint="--timeout sets it")
+
+    def watch(
+        self, operation: Operation, *, what: str, where: str, role: str | None = None
+    ) -> Generator[None, None, Any]:
+        """Wait for an operation, yielding every `TICK`; the generator's value is its result. It ends before this does.
+
+        C's errors come out as `errors.Error`; an exception thrown in at a yield cancels the operation.
+        """
+        self._running = operation
+        try:
+            while not operation.done():
+                self.check()
+                wait([operation], timeout=TICK if self._deadline is None else self._slice())
+                if not operation.done():
+                    yield
+            error = operation.exception()
+            if error is not None:
+                self.check()
+                raise explain(error, what=what, where=where, role=role) from error
+            return operation.result()
+        except BaseException:
+            if not operation.done():
+                operation.cancel()
+                wait([operation])
+            raise
+        finally:
+            self._running = None
+
+    def _slice(self) -> float:
+        assert self._deadline is not None
+        return max(0.0, min(TICK, self._deadline - time.monotonic()))
+
+    def run(
+        self, operation: Operation, *, what: str, where: str, role: str | None = None, limit: float | None = None
+    ) -> Any:
+        """Wait for a short operation and return its result; ``limit`` is how many seconds a silent server gets."""
+        started = time.monotonic()
+        watching = self.watch(operation, what=what, where=where, role=role)
+        while True:
+            try:
+                next(watching)
+            except StopIteration as ended:
+                return ended.value
+            if limit is not None and time.monotonic() - started > limit:
+                watching.throw(silent(what, where, limit))
+
+    def close(self) -> None:
+        """Close the connections and release the credentials. Idempotent."""
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            handle.close()
+        credentials, self._credentials = self._credentials, {}
+        for credential in credentials.values():
+            _quietly(self.engine.post, credential.close)
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def silent(what: str, where: str, seconds: float) -> errors.TransientError:
+    """The error for a server that does not answer."""
+    return errors.TransientError(
+        what, where=where, why=f"no answer within {seconds:g} s", fault="silent-server",
+        hint="is it a GridFTP server, and not overloaded? --connect-timeout waits longer",
+    )  # fmt: skip
+
+
+def _quietly(call: Callable[..., None], *args: Any) -> None:
+    from contextlib import suppress
+
+    from pyglobus.ffi.errors import EngineError
+
+    with suppress(EngineError):
+        call(*args)

@@ -1,0 +1,392 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One file from one place to another.
+
+    from pyglobus.core.transfer import Transfer
+
+    for event in Transfer("gsiftp://host/data/run7.h5", "run7.h5"):
+        print(event.bytes, event.total)
+
+A `Transfer` is driven by whoever iterates it: events come as it goes, the last one is `Finished`. `Transfer.run` does
+the same and returns the result. What goes wrong is raised as `pyglobus.core.errors.Error`; leaving the loop early, by
+``break`` or an exception, cancels the transfer and cleans up.
+
+The way is: open both ends, ask for the size, make directories if wished, move the bytes (again after transient
+faults, if `Options.retry` says so), compare sizes and, if wished, checksums, and let the destination appear under its
+name.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+
+from pyglobus.core import checksum, errors
+from pyglobus.core.localfile import LocalDestination, LocalSource, same_file
+from pyglobus.core.options import Options
+from pyglobus.core.remote import Remote
+from pyglobus.core.route import Get, LocalCopy, Put, Relay, Route, ThirdParty, ftp_end, http_end
+from pyglobus.core.session import Session
+from pyglobus.core.url import Url, parse
+from pyglobus.ffi.relay import RelayEnd
+
+# A cancelled upload's remains are removed if the server answers within this time; the prompt must come back at once.
+_CLEAN_UP_LIMIT = 0.25
+_LONGEST_PAUSE = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The bytes begin to move. ``total`` is None if the size is not known."""
+
+    source: str
+    destination: str
+    route: str
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """At least five times a second while bytes move."""
+
+    bytes: int
+    total: int | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Retrying:
+    """A transient fault; the next attempt begins after ``delay`` seconds."""
+
+    error: errors.Error
+    attempt: int
+    delay: float
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What was done: bytes moved, seconds from the first to the last of them, attempts, the checksum if asked for."""
+
+    source: str
+    destination: str
+    route: str
+    bytes: int
+    seconds: float
+    attempts: int
+    checksum: str | None = None
+    checksum_algorithm: str | None = None
+
+    @property
+    def rate(self) -> float:
+        """Bytes a second."""
+        return self.bytes / self.seconds if self.seconds > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The end, and what was done."""
+
+    result: Result
+
+
+Event = Started | Progress | Retrying | Finished
+_Step = Generator[Event, None, None]
+
+
+class Transfer:
+    """A transfer of one file, to be run once. ``session`` shares connections; without one the transfer has its own."""
+
+    def __init__(
+        self,
+        source: str | Url,
+        destination: str | Url,
+        options: Options | None = None,
+        *,
+        session: Session | None = None,
+    ) -> None:
+        """Raises `errors.UsageError` for URLs that make no sense together."""
+        self.options = options or Options()
+        self.source = parse(source) if isinstance(source, str) else source
+        self.destination = parse(destination) if isinstance(destination, str) else destination
+        if self.source.is_directory:
+            raise errors.UsageError(
+                "cannot copy a directory",
+                where=str(self.source),
+                why="only -r copies directories",
+                fault="is-directory",
+            )
+        if self.destination.is_directory or (self.destination.is_local and os.path.isdir(self.destination.path)):
+            if self.source.is_stream:
+                raise errors.UsageError(
+                    "cannot name the destination", where=str(self.destination), why="standard input has no name"
+                )
+            self.destination = self.destination.join(self.source.name)
+        if self.source == self.destination and not self.source.is_stream:
+            raise _same(self.source)
+        self._owned = session is None
+        self.session = session or Session()
+        self._stack = ExitStack()
+        self._source_file: LocalSource | None = None
+        self._destination_file: LocalDestination | None = None
+        self._source_remote: Remote | None = None
+        self._destination_remote: Remote | None = None
+        self._total: int | None = None
+        self._attempts = 0
+
+    def cancel(self) -> None:
+        """End it soon, with `errors.Cancelled` raised where it is driven. Safe in signal handlers and from
+        any thread.
+        """
+        self.session.cancel()
+
+    def run(self, on_event: Callable[[Event], None] | None = None) -> Result:
+        """Do it; ``on_event`` is called in this thread, and what it raises ends the transfer."""
+        steps = iter(self)
+        try:
+            for event in steps:
+                if on_event is not None:
+                    on_event(event)
+                if isinstance(event, Finished):
+                    return event.result
+        finally:
+            steps.close()
+        raise AssertionError("a transfer ends with Finished or an error")
+
+    def __iter__(self) -> _Step:
+        options = self.options
+        if options.timeout is not None:
+            self.session.until(options.timeout)
+        with self._stack:
+            if self._owned:
+                self._stack.callback(self.session.close)
+            route = self._open()
+            yield Started(str(self.source), str(self.destination), route.name, self._total)
+            started = time.monotonic()
+            yield from self._attempt_all(route, started)
+            moved = route.base + route.bytes()
+            seconds = time.monotonic() - started
+            yield Progress(moved, self._total, seconds)
+            if isinstance(route, Get):
+                self._compare_size(route.received())
+            digest = (yield from self._verify(moved, started)) if options.verify else None
+            if self._destination_file is not None:
+                self._destination_file.commit()
+            result = Result(
+                str(self.source), str(self.destination), route.name, moved, seconds, self._attempts,
+                digest, options.checksum_algorithm.lower() if digest else None,
+            )  # fmt: skip
+        yield Finished(result)
+
+    # The two ends ----------------------------------------------------------------------------------------------------
+
+    def _open(self) -> Route:
+        self._open_source()
+        self._open_destination()
+        source, destination = self._source_file, self._destination_file
+        if source is not None and destination is not None:
+            return LocalCopy(self.session, self.options, source, destination)
+        if source is not None and self._destination_remote is not None and source.seekable:
+            return Put(self.session, self.options, source, self._destination_remote)
+        if destination is not None and self._source_remote is not None and destination.seekable:
+            return Get(self.session, self.options, self._source_remote, destination)
+        if self._source_remote is not None and self._destination_remote is not None and self.options.third_party:
+            return ThirdParty(self.session, self.options, self._source_remote, self._destination_remote)
+        ends = (
+            self._relay_end(self.source, source, self._source_remote, self.options.source.subject),
+            self._relay_end(self.destination, destination, self._destination_remote, self.options.destination.subject),
+        )
+        return Relay(self.session, self.options, *ends, self.source, self.destination)
+
+    @staticmethod
+    def _relay_end(
+        url: Url, file: LocalSource | LocalDestination | None, remote: Remote | None, subject: str | None
+    ) -> RelayEnd:
+        if file is not None:
+            return RelayEnd(fd=file.fd)
+        return ftp_end(remote) if remote is not None else http_end(url, subject)
+
+    def _open_source(self) -> None:
+        url, options = self.source, self.options
+        if url.is_local or url.is_stream:
+            self._source_file = source = LocalSource(url.path)
+            self._stack.callback(source.close)
+            if self.destination.is_local and same_file(source, self.destination.path):
+                raise _same(url)
+            self._note_size(source.size)
+        elif url.is_ftp:
+            self._source_remote = Remote(self.session, url, options.source, options, "source")
+            facts = self._source_remote.stat()
+            if facts is None:
+                raise errors.NotFound(
+                    "cannot get", where=str(url), why="no such file or directory", fault="no-such-file"
+                )
+            if facts.is_directory:
+                raise errors.UsageError(
+                    "cannot copy a directory", where=str(url), why="only -r copies directories", fault="is-directory"
+                )
+            self._note_size(facts.size)
+
+    def _note_size(self, size: int | None) -> None:
+        """Set the bytes to come from the size of the source and the part that is asked for."""
+        length = self.options.length
+        if size is not None:
+            if self.options.offset > size:
+                raise errors.UsageError(
+                    "bad offset", where=str(self.options.offset), why=f"{self.source} has only {size} bytes"
+                )
+            rest = size - self.options.offset
+            self._total = rest if length is None else min(rest, length)
+
+    def _open_destination(self) -> None:
+        url, options = self.destination, self.options
+        if url.is_local or url.is_stream:
+            in_place = options.in_place or options.partial
+            destination = LocalDestination(url.path, in_place=in_place, create_directories=options.create_directories)
+            self._destination_file = destination
+            self._stack.callback(destination.discard)
+        elif url.is_ftp:
+            self._destination_remote = remote = Remote(self.session, url, options.destination, options, "destination")
+            facts = remote.stat()
+            if facts is not None and facts.is_directory:
+                raise errors.CannotCreate(
+                    "cannot put", where=str(url), why="it is a directory",
+                    hint="a destination that is a directory ends with a slash", fault="is-directory",
+                )  # fmt: skip
+            if facts is None and options.create_directories:
+                remote.make_directories()
+            if facts is None:
+                self._stack.push(lambda kind, *_: self._clean_up(remote, kind))
+
+    def _clean_up(self, remote: Remote, kind: type[BaseException] | None) -> None:
+        """After a failure: remove the part of a remote file that was not there before."""
+        if kind is None:
+            return
+        with suppress(errors.Error):
+            remaining = Session(debug_fd=self.session.debug_fd)
+            with remaining:
+                if issubclass(kind, errors.Error) and not issubclass(kind, errors.Cancelled | errors.DeadlineExceeded):
+                    remaining.until(self.options.connect_timeout)
+                else:
+                    remaining.until(_CLEAN_UP_LIMIT)
+                place = Remote(remaining, remote.url, self.options.destination, self.options, "destination")
+                facts = place.stat()
+                if facts is not None and facts.kind == "file":
+                    place.delete()
+
+    # The bytes -------------------------------------------------------------------------------------------------------
+
+    def _attempt_all(self, route: Route, started: float) -> _Step:
+        retry = self.options.retry
+        while True:
+            self._attempts += 1
+            try:
+                yield from self._watched(route, started)
+                return
+            except (errors.TransientError, errors.ProtocolError) as error:
+                elapsed = time.monotonic() - started
+                if (
+                    retry is None
+                    or not isinstance(error, errors.TransientError)
+                    or (retry.times and self._attempts > retry.times)
+                    or (retry.window and elapsed > retry.window)
+                ):
+                    raise
+                delay = retry.interval or _pause(self._attempts)
+                yield Retrying(error, self._attempts, delay)
+                yield from self._sleep(delay)
+                try:
+                    route.recover()
+                except errors.TransientError:
+                    continue  # the server is still away: that was an attempt, too
+
+    def _watched(self, route: Route, started: float) -> _Step:
+        """One attempt, with events, and an end to standing still."""
+        limit = self.options.stall_timeout
+        last, since = -1, time.monotonic()
+        attempt = route.attempt()
+        for _ in attempt:
+            now, moved = time.monotonic(), route.bytes()
+            if moved != last:
+                last, since = moved, now
+            elif limit and now - since > limit and route.counts():
+                attempt.throw(_stalled(self.source, self.destination, limit))
+            try:
+                yield Progress(route.base + moved, self._total, now - started)
+            except BaseException as thrown:
+                attempt.throw(thrown)
+                raise
+
+    def _sleep(self, seconds: float) -> _Step:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self.session.check()
+            time.sleep(min(left, 0.1))
+            yield Progress(0, self._total, 0.0)
+
+    # The proof -------------------------------------------------------------------------------------------------------
+
+    def _compare_size(self, received: int) -> None:
+        if self._total is not None and received < self._total:
+            raise errors.DataError(
+                "file is incomplete", where=str(self.source), fault="short-file",
+                why=f"{received} of {self._total} bytes arrived, although the server reported success",
+            )  # fmt: skip
+
+    def _verify(self, moved: int, started: float) -> Generator[Event, None, str]:
+        algorithm = self.options.checksum_algorithm
+        sums: list[str] = []
+        for file, remote, url in (
+            (self._source_file, self._source_remote, self.source),
+            (self._destination_file, self._destination_remote, self.destination),
+        ):
+            if remote is not None:
+                sums.append((yield from self._remote_sum(remote, algorithm, moved, started)))
+            elif file is not None and file.seekable:
+                length = -1 if self.options.length is None else self.options.length
+                sums.append(checksum.of_file(file.fd, algorithm, self.options.offset, length, self.session.check))
+            else:
+                raise errors.Unsupported(
+                    "cannot verify", where=str(url), why="neither pipes nor HTTP servers can be asked for a checksum"
+                )
+        if sums[0] != sums[1]:
+            raise errors.ChecksumMismatch(
+                "checksums differ", where=str(self.destination), fault="checksum-mismatch",
+                why=f"{algorithm.lower()} {sums[0]} at the source, {sums[1]} at the destination",
+            )  # fmt: skip
+        return sums[0]
+
+    def _remote_sum(self, remote: Remote, algorithm: str, moved: int, started: float) -> Generator[Event, None, str]:
+        computing = remote.checksum(algorithm)
+        while True:
+            try:
+                next(computing)
+            except StopIteration as ended:
+                return str(ended.value)
+            yield Progress(moved, self._total, time.monotonic() - started)
+
+
+def copy(source: str, destination: str, options: Options | None = None) -> Result:
+    """Copy one file and return what was done."""
+    return Transfer(source, destination, options).run()
+
+
+def _pause(attempt: int) -> float:
+    """Exponential back-off with jitter, so that many clients of one server do not come back at once."""
+    return min(_LONGEST_PAUSE, float(2 ** (attempt - 1))) * random.uniform(0.75, 1.25)  # noqa: S311  no secret
+
+
+def _same(url: Url) -> errors.UsageError:
+    return errors.UsageError("cannot copy a file onto itself", where=str(url), fault="same-file")
+
+
+def _stalled(source: Url, destination: Url, seconds: float) -> errors.TransientError:
+    return errors.TransientError(
+        "transfer stalled", where=f"{source} -> {destination}", why=f"no byte moved for {seconds:g} s", fault="stalled",
+        hint="a firewall may block data channels (GLOBUS_TCP_PORT_RANGE); -rst tries again, -st sets the limit",
+    )  # fmt: skip
+
+
+__all__ = ["Event", "Finished", "Progress", "Result", "Retrying", "Started", "Transfer", "copy"]
