@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the measuring takes place: a local grid whose every file lies in memory, with files to send.
+
+A large file is random bytes, each MiB of it different, so that neither a sparse file nor a repeated page makes a copy
+cheap.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import tempfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+
+from pyglobus.core.sandbox import Sandbox, Server
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of the field, and what a copy of it must be like."""
+
+    path: Path
+    size: int
+
+    @cached_property
+    def digest(self) -> str:
+        return digest(self.path)
+
+
+class Field:
+    """A grid in ``directory``, which is best a tmpfs. ``size`` is that of the large file, in bytes."""
+
+    def __init__(self, directory: Path, size: int) -> None:
+        self._directory = directory
+        self._size = size
+
+    def __enter__(self) -> Field:
+        # All that a sandbox makes lies in the temporary directory, if there is no other for sockets and the like.
+        os.environ.pop("XDG_RUNTIME_DIR", None)
+        tempfile.tempdir = str(self._directory)
+        self._grid = Sandbox()
+        self._grid.start()
+        if not self._grid.data_dir.is_relative_to(self._directory.resolve()):
+            self._grid.stop()
+            raise PermissionError(f"{self._directory}: account {self._grid.user.account} cannot enter it")
+        self._second = self._grid.start_gridftp()
+        self.local = self._grid.directory / "benchmark"
+        self.local.mkdir()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._grid.stop()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For the commands: nothing of the user's own, but for the path."""
+        return {name: value for name, value in self._grid.env.items() if not name.startswith("PYTHON")}
+
+    @cached_property
+    def large(self) -> File:
+        """The large file."""
+        return self._file("large", self._size)
+
+    @cached_property
+    def byte(self) -> File:
+        """A file of one byte."""
+        return self._file("byte", 1)
+
+    @property
+    def stored(self) -> Path:
+        """Where a copy goes that is made through a server."""
+        return self._grid.data_dir / "copy"
+
+    @property
+    def received(self) -> Path:
+        """Where a copy goes that a client makes on its own side."""
+        return self.local / "copy"
+
+    def url(self, end: str, path: Path) -> str:
+        """The URL of a file at one of the ends: ``file``, ``gsiftp``, ``gsiftp2`` (another server), ``ftp``."""
+        if end == "file":
+            return f"file://{path}"
+        if end == "ftp":
+            return self._grid.ftp_url(path)
+        second: Server | None = self._second if end == "gsiftp2" else None
+        return self._grid.gsiftp_url(path, second)
+
+    def _file(self, name: str, size: int) -> File:
+        path = self._grid.data_dir / name
+        noise = random.Random(size).randbytes(MIB)
+        with path.open("wb") as file:
+            for number in range(-(-size // MIB)):
+                file.write((number.to_bytes(8) + noise[8:])[: size - number * MIB])
+        path.chmod(0o644)
+        return File(path, size)
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
