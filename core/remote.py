@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pyglobus.core import errors
+from pyglobus.core.faults import Role
 from pyglobus.core.options import Options, Side
 from pyglobus.core.session import Session
 from pyglobus.core.url import Url
@@ -55,7 +56,7 @@ def parse_facts(line: bytes) -> Facts:
 class Remote:
     """A remote end with the attributes that its operations carry. ``role`` is "source" or "destination"."""
 
-    def __init__(self, session: Session, url: Url, side: Side, options: Options, role: str) -> None:
+    def __init__(self, session: Session, url: Url, side: Side, options: Options, role: Role) -> None:
         self.url = url
         self.role = role
         self._session = session
@@ -95,7 +96,7 @@ class Remote:
         handle = self._session.handle()
         what = f"cannot look at {self.role}"
         try:
-            line = self._run(handle.mlst(self.wire, plain), what)
+            line = self._run(handle.mlst(self.wire, plain), what, role="source")
         except errors.NotFound as error:
             if error.ftp_code is None:
                 raise
@@ -106,7 +107,7 @@ class Remote:
         else:
             return parse_facts(line)
         try:
-            return Facts("file", self._run(handle.size(self.wire, plain), what))
+            return Facts("file", self._run(handle.size(self.wire, plain), what, role="source"))
         except errors.NotFound as error:
             if error.ftp_code is None:
                 raise
@@ -164,7 +165,8 @@ class Remote:
     def _parent(self) -> Remote:
         return Remote(self._session, self.url.parent(), self._side, self._options, self.role)
 
-    def _run(self, operation: Any, what: str) -> Any:
+    def _run(self, operation: Any, what: str, role: Role | None = None) -> Any:
+        """``role`` differs from the end's own where a path of the destination is only looked at."""
         return self._session.run(
-            operation, what=what, where=str(self.url), role=self.role, limit=self._options.connect_timeout
+            operation, what=what, where=str(self.url), role=role or self.role, limit=self._options.connect_timeout
         )

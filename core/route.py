@@ -174,9 +174,8 @@ class ThirdParty(_Handled):
             self._source.wire, self._source.attributes(), self._destination.wire, self._destination.attributes(),
             self.span, marker=self._marker(),
         )  # fmt: skip
-        yield from self.session.watch(
-            operation, what="cannot transfer", where=f"{self._source.url} -> {self._destination.url}"
-        )
+        ends = str(self._source.url), str(self._destination.url)
+        yield from self.session.watch(operation, what="cannot transfer", where=ends)
 
     def recover(self) -> None:
         ranges = parse_ranges(self.handle.marker)
@@ -202,8 +201,7 @@ class Relay(Route):
     ) -> None:
         super().__init__(session, options)
         self._ends = source, destination
-        self._where = f"{source_url} -> {destination_url}"
-        self._role = "source" if destination.url is None else "destination" if source.url is None else None
+        self._where = str(source_url), str(destination_url)
         self._meter = Meter()
 
     def bytes(self) -> int:
@@ -215,7 +213,7 @@ class Relay(Route):
             self.session.engine, source, destination, self.span,
             block=self.options.block_size, version=__version__, meter=self._meter, debug_fd=self.session.debug_fd,
         )  # fmt: skip
-        yield from self.session.watch(operation, what="cannot copy", where=self._where, role=self._role)
+        yield from self.session.watch(operation, what="cannot copy", where=self._where)
 
     def recover(self) -> None:
         for end in self._ends:
@@ -224,7 +222,7 @@ class Relay(Route):
                     os.lseek(end.fd, 0, os.SEEK_SET)
                 except OSError as error:
                     why = "a pipe cannot be read or written a second time"
-                    raise errors.DataError("cannot try again", where=self._where, why=why) from error
+                    raise errors.DataError("cannot try again", where=" -> ".join(self._where), why=why) from error
 
 
 class LocalCopy(Route):
@@ -243,7 +241,7 @@ class LocalCopy(Route):
 
     def attempt(self) -> Attempt:
         left = self.options.length
-        where = f"{self._source.path} -> {self._destination.path}"
+        where = self._source.path, self._destination.path
         kernel = self._source.seekable and self._destination.seekable
         try:
             if self._source.seekable:

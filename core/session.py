@@ -13,7 +13,7 @@ from concurrent.futures import wait
 from typing import TYPE_CHECKING, Any
 
 from pyglobus.core import errors
-from pyglobus.core.faults import explain
+from pyglobus.core.faults import Role, explain
 from pyglobus.core.version import __version__
 from pyglobus.ffi.engine import Engine, Operation, engine
 from pyglobus.ffi.ftp import FtpHandle
@@ -81,7 +81,7 @@ class Session:
             raise errors.DeadlineExceeded("deadline reached", hint="--timeout sets it")
 
     def watch(
-        self, operation: Operation, *, what: str, where: str, role: str | None = None
+        self, operation: Operation, *, what: str, where: str | tuple[str, str], role: Role | None = None
     ) -> Generator[None, None, Any]:
         """Wait for an operation, yielding every `TICK`; the generator's value is its result. It ends before this does.
 
@@ -112,7 +112,7 @@ class Session:
         return max(0.0, min(TICK, self._deadline - time.monotonic()))
 
     def run(
-        self, operation: Operation, *, what: str, where: str, role: str | None = None, limit: float | None = None
+        self, operation: Operation, *, what: str, where: str, role: Role | None = None, limit: float | None = None
     ) -> Any:
         """Wait for a short operation and return its result; ``limit`` is how many seconds a silent server gets."""
         started = time.monotonic()

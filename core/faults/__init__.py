@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Errors that explain themselves: from what the C libraries, servers and the system say to what a person can act on.
+
+`explain` gathers the evidence of a failure, and the first entry of one table whose rule holds gives class, name,
+reason and hint. The order goes from the special to the general: whose certificate, which connection, which file, what
+the server replied. Whether trying again makes sense is decided here and nowhere else: it does for a `TransientError`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Literal, TypeAlias
+
+from pyglobus.core import errors
+from pyglobus.core.faults import files, network, security
+from pyglobus.core.faults.evidence import Evidence, gather, side_of, without_password, words
+from pyglobus.core.faults.fault import Fault, Fields
+from pyglobus.ffi.errors import EngineError, GlobusError, OperationCancelled
+
+Role: TypeAlias = Literal["source", "destination"]
+
+#: All that is known, in the order in which it is tried.
+FAULTS: tuple[Fault, ...] = (
+    *security.OWN,
+    *security.REPLIED,
+    *network.FAULTS,
+    *files.FAULTS,
+    *network.LATE_FAULTS[:1],
+    *files.LATE_FAULTS,
+    *network.LATE_FAULTS[1:],
+)
+
+#: Characters of a reason; servers have been seen to send pages.
+_LIMIT = 300
+
+
+def explain(error: BaseException, *, what: str, where: str | tuple[str, str], role: Role | None = None) -> errors.Error:
+    """The error to raise for a failure of the layers below.
+
+    ``what`` could not be done; ``where`` is the URL or path in question (a password in it is left out), and ``role``
+    says whether it is read or made: what is missing is `NotFound` as a source, and `CannotCreate` as a destination. If
+    ``where`` is the pair of source and destination, the one that failed is named where the evidence tells it.
+
+    An `errors.Error` is returned as it is. What is no failure of an operation (a bug) is raised again.
+    """
+    if isinstance(error, errors.Error):
+        return error
+    ends = (where,) if isinstance(where, str) else where
+    shown = without_password(" -> ".join(ends))
+    if isinstance(error, OperationCancelled):
+        return errors.Cancelled(what, where=shown, why="it was cancelled", fault="cancelled")
+    if isinstance(error, TimeoutError) and not error.errno:
+        return errors.DeadlineExceeded(
+            what, where=shown, why="it was not done in the time allowed", hint="allow more time", fault="deadline"
+        )
+    if isinstance(error, EngineError):
+        return errors.Error(what, where=shown, why=_sentence(str(error)), fault="engine")
+    if not isinstance(error, GlobusError | OSError):
+        raise error
+    evidence = gather(error, ends)
+    if len(ends) > 1 and (side := side_of(evidence, ends)) is not None:
+        shown = without_password(ends[side])
+        role = "destination" if side else "source"
+    return _judge(evidence, error, what, shown, role)
+
+
+def _judge(evidence: Evidence, error: GlobusError | OSError, what: str, where: str, role: Role | None) -> errors.Error:
+    for fault in FAULTS:
+        found = fault.rule(evidence)
+        if found is not None:
+            fields = {**_common(evidence, role), **found}
+            if fault.detail is not None:
+                fields |= fault.detail(fields)
+            return fault.class_for(role)(
+                what,
+                where=where,
+                why=_sentence(fault.why.format_map(fields)),
+                hint=_sentence(fault.hint.format_map(fields)) if fault.hint else None,
+                chain=_chain(error),
+                ftp_code=evidence.code or None,
+                errno=evidence.file_errno or evidence.network_errno or None,
+                fault=fault.name,
+            )
+    raise AssertionError("the last entry of the table holds for everything")
+
+
+def _common(evidence: Evidence, role: Role | None) -> Fields:
+    made = role == "destination"
+    last = re.sub(
+        r"^(OpenSSL Error: .*, function \(null\)|globus_\w+): ", "", (evidence.reply or evidence.own.split("\n"))[-1]
+    )
+    return {
+        "words": words(evidence),
+        "last": last.strip(" ."),
+        "code": str(evidence.code),
+        "there": " at the server" if evidence.remote or evidence.code else "",
+        "strerror": os.strerror(evidence.file_errno),
+        "contact": evidence.contact or "the other side",
+        "to_contact": f" to {evidence.contact}" if evidence.contact else "",
+        "missing": "the directory does not exist" if made else "no such file or directory",
+        "look": "make the directory first, or let -cd (--create-dest) make it" if made else "check the path",
+        "directory": "add the name of a file" if made else "end the URL with / and add -r to copy what is in it",
+    }
+
+
+def _chain(error: GlobusError | OSError) -> tuple[str, ...]:
+    """All that was said, one line each."""
+    texts = [link.text for link in error.links] if isinstance(error, GlobusError) else [str(error)]
+    return tuple(line for text in texts for line in map(str.rstrip, without_password(text).split("\n")) if line)
+
+
+def _sentence(text: str) -> str:
+    """``text`` on one line, without control characters, not too long."""
+    text = re.sub(r"[\x00-\x1f\x7f]+", " ", " ".join(without_password(text).split()))
+    return text if len(text) <= _LIMIT else f"{text[: _LIMIT - 1]}…"

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Faults of names, connections and protocols, and what is left when nothing better is known."""
+
+from __future__ import annotations
+
+import errno
+
+from pyglobus.core.errors import (
+    AccessDenied,
+    CredentialError,
+    Error,
+    NotFound,
+    ProtocolError,
+    TransientError,
+    Unsupported,
+)
+from pyglobus.core.faults.fault import Fault, any_of, code, network, own, remote_network, reply
+
+_UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN)
+_LOST = (errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED)
+_PORT_RANGE = "open the data ports in the firewall, and set GLOBUS_TCP_PORT_RANGE=MIN,MAX on the side that listens"
+
+
+def http(*codes: int) -> str:
+    """A regular expression for gass_copy's way to tell an HTTP status."""
+    return rf"request was DENIED, for reason: (?:{'|'.join(map(str, codes))}), (?P<reason>.*)"
+
+
+FAULTS = (
+    Fault(
+        "name-service",
+        TransientError,
+        own(r"Temporary failure in name resolution"),
+        "the name service does not answer",
+        "check the network and /etc/resolv.conf, then try again",
+    ),
+    Fault(
+        "unknown-host",
+        NotFound,
+        own(r"Unable to connect to (?P<host>.*):\d+\n(?s:.*)globus_libc_getaddrinfo failed"),
+        "the host name {host} is not known",
+        "check the spelling of the host name",
+    ),
+    Fault(
+        "port-range-used-up",
+        TransientError,
+        network(errno.EADDRINUSE, errno.EADDRNOTAVAIL),
+        "no port of GLOBUS_TCP_PORT_RANGE or GLOBUS_TCP_SOURCE_RANGE is free",
+        "widen the range, or try again with fewer transfers at a time",
+    ),
+    Fault(
+        "data-channel-refused",
+        TransientError,
+        any_of(network(errno.ECONNREFUSED, data=True), remote_network(errno.ECONNREFUSED)),
+        "the data channel to {contact} was refused",
+        _PORT_RANGE,
+    ),
+    Fault(
+        "data-channel-unreachable",
+        TransientError,
+        any_of(
+            network(errno.ETIMEDOUT, *_UNREACHABLE, data=True),
+            remote_network(errno.ETIMEDOUT, *_UNREACHABLE),
+            code(425),
+        ),
+        "no data channel could be opened{to_contact}",
+        _PORT_RANGE,
+    ),
+    Fault(
+        "data-channel-lost",
+        TransientError,
+        any_of(code(426), remote_network(*_LOST)),
+        "the data channel broke during the transfer",
+        "try again; if it happens at once or always, a firewall may cut data channels",
+    ),
+    Fault(
+        "connection-refused",
+        TransientError,
+        network(errno.ECONNREFUSED),
+        "the connection was refused, no server listens there",
+        "check host and port; if they are right, the server is down",
+    ),
+    Fault(
+        "connection-timed-out",
+        TransientError,
+        network(errno.ETIMEDOUT),
+        "the host did not answer in time",
+        "check host and port; a firewall may drop the packets",
+    ),
+    Fault(
+        "host-unreachable",
+        TransientError,
+        network(*_UNREACHABLE),
+        "there is no route to the host",
+        "check the network of this machine, and the host's address",
+    ),
+    Fault(
+        "connection-forbidden",
+        AccessDenied,
+        network(errno.EACCES, errno.EPERM),
+        "this machine does not allow the connection",
+        "look at its firewall rules and at GLOBUS_TCP_PORT_RANGE (ports below 1024 are for root)",
+    ),
+    Fault(
+        "connection-lost",
+        TransientError,
+        any_of(network(*_LOST), own(r"[Aa]n end.of.file (was reached|occurred)")),
+        "the server closed the connection before it was done",
+        "try again; if it happens at once, check that host and port are those of a GridFTP server",
+    ),
+    Fault(
+        "not-an-ftp-server",
+        ProtocolError,
+        own(r"Error while searching for end of reply"),
+        "what answers is not a GridFTP or FTP server",
+        "check host and port in the URL",
+    ),
+    Fault(
+        "not-an-http-server",
+        ProtocolError,
+        own(http(416)),
+        "what answers is not an HTTP server",
+        "check host and port in the URL",
+    ),
+    Fault("http-unauthorized", CredentialError, own(http(401, 407)), "the server wants a login ({reason})"),
+    Fault("http-forbidden", AccessDenied, own(http(403)), "the server denies access ({reason})"),
+    Fault(
+        "http-not-found",
+        NotFound,
+        own(http(404, 410)),
+        "the server has no such file ({reason})",
+        "check the path in the URL",
+    ),
+    Fault(
+        "http-unavailable",
+        TransientError,
+        own(http(408, 425, 429, 500, 502, 503, 504)),
+        "the server cannot answer now ({reason})",
+        "try again later",
+    ),
+    Fault(
+        "http-failed",
+        TransientError,
+        own(r"request was DENIED, for reason: 400|gass_transfer_request_status"),
+        "the server could not be reached, or it refused the request",
+        "check host, port and path; for https also your credential and the server's certificate",
+    ),
+    Fault(
+        "http-refused",
+        Unsupported,
+        own(r"request was DENIED, for reason: (?P<reason>.*)"),
+        "the server refused ({reason})",
+    ),
+    Fault(
+        "server-busy",
+        TransientError,
+        code(421, 422, 434),
+        "the server accepts no more sessions now ({words})",
+        "try again later, or with fewer connections at a time",
+    ),
+)
+
+#: Tried after everything else that is known.
+LATE_FAULTS = (
+    Fault(
+        "unsupported",
+        Unsupported,
+        any_of(
+            reply(r"^Command not supported|[Uu]nknown command|[Nn]ot implemented|not understood"),
+            code(502, 504, 534, 536),
+        ),
+        "the server lacks what is needed ({words})",
+        "try without the option that needs it, or ask the server's operator",
+    ),
+    Fault(
+        "server-error",
+        TransientError,
+        lambda evidence: {} if 400 <= evidence.code < 500 else None,
+        "the server cannot do it now ({words})",
+        "try again later",
+    ),
+    Fault(
+        "server-refused",
+        Unsupported,
+        lambda evidence: {} if 500 <= evidence.code < 600 else None,
+        "the server refused ({words})",
+    ),
+    Fault(
+        "unknown-reply",
+        ProtocolError,
+        lambda evidence: {} if evidence.code else None,
+        "the server gave an answer that FTP does not know ({code} {words})",
+        "check host and port in the URL",
+    ),
+    Fault("unknown", Error, lambda _: {}, "{words}", "look at all causes with -vv"),
+)

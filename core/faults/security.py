@@ -1,0 +1,318 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Faults of credentials, certificates and trust (GSI).
+
+What our own libraries say about a certificate is about the server's; what a server says in its reply is about ours.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from pyglobus.core.errors import ConfigurationError, CredentialError, ProtocolError, Unsupported
+from pyglobus.core.faults.fault import Fault, Fields, own, reply
+
+_RENEW = "make a new one with proxy-init or grid-proxy-init"
+_CA_MISSING = (
+    r"Untrusted self-signed certificate in chain with hash (?P<hash>\w+)"
+    r"|Cannot find trusted CA certificate with hash (?P<other>\w+)"
+)
+
+
+def _age(fields: Fields) -> Fields:
+    minutes = int(fields["minutes"])
+    for size, unit in ((1440, "day"), (60, "hour"), (1, "minute")):
+        if minutes >= size:
+            count = minutes // size
+            return {"age": f"{count} {unit}{'s' if count > 1 else ''}"}
+    return {"age": "less than a minute"}
+
+
+def _mode(fields: Fields) -> Fields:
+    try:
+        mode = f"mode {stat.S_IMODE(os.stat(fields['path']).st_mode):04o}"
+    except OSError:
+        mode = "mode unknown"
+    return {"mode": mode}
+
+
+def _names(fields: Fields) -> Fields:
+    expected = fields["expected"]
+    host = expected.removeprefix("/CN=").removeprefix("host/").removeprefix("host\\/")
+    return {"expected": host if "/" not in host else expected}
+
+
+def _hash(fields: Fields) -> Fields:
+    return {"hash": fields["hash"] or fields["other"]}
+
+
+def _proxy_variable(_: Fields) -> Fields:
+    return {"named": " (X509_USER_PROXY)" if "X509_USER_PROXY" in os.environ else ""}
+
+
+OWN = (
+    Fault(
+        "name-mismatch",
+        CredentialError,
+        own(
+            r"The name of the remote entity \((?P<found>.*)\), "
+            r"and the expected name for the remote entity \((?P<expected>.*)\) do not match"
+        ),
+        "the server's certificate is for {found}, but {expected} was expected",
+        "check the host name in the URL; if this is the right server, name the subject with -ss or -ds",
+        _names,
+    ),
+    Fault(
+        "proxy-expired",
+        CredentialError,
+        own(r"The proxy credential: (?P<path>.*)\n\s*with subject: .*\n\s*expired (?P<minutes>\d+) minutes"),
+        "the proxy {path} expired {age} ago",
+        _RENEW,
+        _age,
+    ),
+    Fault(
+        "certificate-expired",
+        CredentialError,
+        own(
+            r"The (?P<owner>user|host|service) credential: (?P<path>.*)\n\s*with subject:\s*(?P<subject>.*)\n"
+            r"\s*has expired (?P<minutes>\d+) minutes"
+        ),
+        "the {owner} certificate {path} expired {age} ago",
+        "renew the certificate at its authority",
+        _age,
+    ),
+    Fault(
+        "proxy-mode",
+        CredentialError,
+        own(r"Valid credentials could not be found(?s:.*)Permissions on (?P<path>.*) are too permissive"),
+        "the credential file {path} was skipped because others have access to it ({mode})",
+        "chmod 600 {path}",
+        _mode,
+    ),
+    Fault(
+        "proxy-owner",
+        CredentialError,
+        own(r"Valid credentials could not be found(?s:.*)owned by current user: (?P<path>.*) is not owned by"),
+        "the credential file {path} was skipped because it belongs to another user",
+        _RENEW,
+    ),
+    Fault(
+        "proxy-empty",
+        CredentialError,
+        own(r"Valid credentials could not be found(?s:.*)File has zero length: File: (?P<path>.*)"),
+        "the credential file {path} is empty",
+        _RENEW,
+    ),
+    Fault(
+        "no-credential",
+        CredentialError,
+        own(
+            r"Valid credentials could not be found(?s:.*)Error reading proxy credential"
+            r"(?s:.*?)File does not exist: (?P<path>.*) is not a valid file"
+        ),
+        "there is no credential, and no proxy at {path}{named}",
+        "make a proxy with proxy-init or grid-proxy-init, or set X509_USER_PROXY to the one you have",
+        _proxy_variable,
+    ),
+    Fault(
+        "no-credential",
+        CredentialError,
+        own(r"Valid credentials could not be found"),
+        "there is no credential that can be used",
+        "make a proxy with proxy-init or grid-proxy-init, or set X509_USER_PROXY to the one you have",
+    ),
+    Fault(
+        "not-a-credential",
+        CredentialError,
+        own(r"Error reading (proxy|host|user) credential|Unable to read credential for import"),
+        "the credential file cannot be read as certificate and private key in PEM form",
+        _RENEW,
+    ),
+    Fault(
+        "key-mismatch",
+        CredentialError,
+        own(r"key values mismatch"),
+        "private key and certificate of the credential do not belong together",
+        _RENEW,
+    ),
+    Fault(
+        "ca-directory-missing",
+        ConfigurationError,
+        own(r"trusted CA certificates directory(?s:.*)File does not exist: (?P<path>.*) is not a valid"),
+        "the directory of trusted certificates {path} does not exist",
+        "set X509_CERT_DIR to the directory that holds the certificates of the authorities you trust",
+    ),
+    Fault(
+        "ca-directory-missing",
+        ConfigurationError,
+        own(r"Could not find a valid trusted CA certificates directory"),
+        "there is no directory of trusted certificates",
+        "set X509_CERT_DIR, or install the certificates of your authorities in /etc/grid-security/certificates",
+    ),
+    Fault(
+        "ca-unknown",
+        CredentialError,
+        own(_CA_MISSING),
+        "the authority that signed the server's certificate is not trusted here (hash {hash})",
+        "install {hash}.0 and {hash}.signing_policy in the directory of trusted certificates (X509_CERT_DIR)",
+        _hash,
+    ),
+    Fault(
+        "signing-policy-missing",
+        ConfigurationError,
+        own(r"Error getting signing policy file(?s:.*)File does not exist: (?P<path>.*) is not a valid"),
+        "the signing policy {path} of a trusted authority is missing",
+        "install it with the certificate of the authority, usually by the same package",
+    ),
+    Fault(
+        "signing-policy-forbids",
+        CredentialError,
+        own(r'certificate "(?P<subject>.*)" does not match the signing policies defined in (?P<path>.*)'),
+        "the authority is not allowed to sign the server's certificate {subject}",
+        "compare the name with the cond_subjects line of {path}",
+    ),
+    Fault(
+        "signing-policy-invalid",
+        ConfigurationError,
+        own(r"Error with signing policy"),
+        "the signing policy of the server's authority cannot be understood",
+        "look into the .signing_policy files of the trusted directory (X509_CERT_DIR)",
+    ),
+    Fault(
+        "server-certificate-revoked",
+        CredentialError,
+        own(r"The certificate has been revoked"),
+        "the server's certificate has been revoked by its authority",
+        "tell the server's operator; do not connect until it is replaced",
+    ),
+    Fault(
+        "crl-expired",
+        ConfigurationError,
+        own(r"The available CRL has expired"),
+        "the revocation list of the server's authority is out of date",
+        "fetch it anew (fetch-crl)",
+    ),
+    Fault(
+        "server-certificate-expired",
+        CredentialError,
+        own(r"Credential with subject: (?P<subject>.*) has expired"),
+        "the certificate {subject} of the server or of its authority has expired",
+        "check this machine's clock; if it is right, tell the server's operator",
+    ),
+    Fault(
+        "server-certificate-not-yet-valid",
+        CredentialError,
+        own(r"Cert with subject: (?P<subject>.*) is not yet valid"),
+        "the server's certificate {subject} is not yet valid",
+        "check this machine's clock",
+    ),
+    Fault(
+        "cannot-delegate",
+        CredentialError,
+        own(r"Error with GSI proxy"),
+        "this credential cannot sign the proxy that the server asks for",
+        "use a proxy made with proxy-init or grid-proxy-init instead of the certificate itself",
+    ),
+    Fault(
+        "not-gsi",
+        ProtocolError,
+        own(r"GSS Major Status: GSS COMPLETE"),
+        "what answers does not speak GSI",
+        "check host and port in the URL",
+    ),
+    Fault(
+        "gsi-failed",
+        CredentialError,
+        own(r"gss_\w+_sec_context failed|^GSS failure"),
+        "the secure connection could not be established ({last})",
+        "look at all causes with -vv",
+    ),
+)
+
+REPLIED = (
+    Fault(
+        "data-channel-authentication",
+        CredentialError,
+        reply(r"GSI XIO driver failed to establish a secure connection"),
+        "the two ends of the data channel did not authenticate each other",
+        "make sure that both ends trust each other's authority, or do without this check with -nodcau",
+    ),
+    Fault(
+        "server-credential",
+        Unsupported,
+        reply(r"Server side credential failure|Server does not have credentials"),
+        "the server has no valid certificate of its own",
+        "tell the server's operator: its host certificate is missing, unreadable or expired",
+    ),
+    Fault(
+        "credential-untrusted",
+        CredentialError,
+        reply(_CA_MISSING),
+        "the server does not trust the authority that signed your certificate (hash {hash})",
+        "use a credential of an authority that the server trusts, or ask its operator to trust yours",
+        _hash,
+    ),
+    Fault(
+        "credential-not-yet-valid",
+        CredentialError,
+        reply(r"Cert with subject: (?P<subject>.*) is not yet valid"),
+        "for the server your certificate {subject} is not yet valid",
+        "compare the clocks of this machine and the server",
+    ),
+    Fault(
+        "credential-expired",
+        CredentialError,
+        reply(r"Credential with subject: (?P<subject>.*) has expired"),
+        "for the server your certificate {subject} has expired",
+        _RENEW,
+    ),
+    Fault(
+        "credential-revoked",
+        CredentialError,
+        reply(r"The certificate has been revoked"),
+        "your certificate has been revoked by its authority",
+        "ask your authority for a new certificate",
+    ),
+    Fault(
+        "limited-proxy",
+        CredentialError,
+        reply(r"limited proxy"),
+        "the server does not accept a limited proxy",
+        "make a full proxy with proxy-init or grid-proxy-init",
+    ),
+    Fault(
+        "not-mapped",
+        CredentialError,
+        reply(r"Could not map (?P<subject>/.*)"),
+        "the server knows no account for {subject}",
+        "ask the server's operator to map this name to an account (grid-mapfile)",
+    ),
+    Fault(
+        "gsi-required",
+        CredentialError,
+        reply(r"Must perform GSSAPI authentication", 530),
+        "the server lets nobody in without a grid credential",
+        "use a gsiftp:// URL",
+    ),
+    Fault(
+        "no-gsi",
+        Unsupported,
+        reply(r"Please login with USER and PASS", 530),
+        "the server does not accept grid credentials",
+        "use an ftp:// URL if the data may travel unprotected",
+    ),
+    Fault(
+        "credential-refused",
+        CredentialError,
+        reply(r"Authentication Error|Authentication failed|Could not verify credential", 530, 535),
+        "the server refused your credential ({last})",
+        "look at all causes with -vv",
+    ),
+    Fault(
+        "login-refused",
+        CredentialError,
+        reply(r"", 332, 430, 530, 532),
+        "the server refused the login ({words})",
+        "check user name, password and credential, and whether the server serves you at all",
+    ),
+)
