@@ -244,21 +244,27 @@ class _Terminal:
         from rich.text import Text
 
         width -= 1  # a terminal that has just filled its last column may wrap
-        numbers = [f"{meter.fraction:.0%}".rjust(4)] if meter.fraction is not None else []
-        size = format_size(meter.done)
-        numbers.append(size if meter.total is None else f"{size} of {format_size(meter.total)}")
-        numbers.append(format_rate(meter.rate))
+        done, total = format_size(meter.done), meter.total
+        # Each number has the room of its longest form, so that nothing moves but the bar.
+        numbers = [] if meter.fraction is None else [f"{meter.fraction:4.0%}"]
+        numbers.append(done if total is None else f"{done:>8} of {format_size(total)}")
+        numbers.append(f"{format_rate(meter.rate):>10}")
         if meter.remaining is not None:
-            numbers.append(f"{format_duration(meter.remaining)} left")
+            numbers.append(f"{format_duration(meter.remaining):>6} left")
         while len(numbers) > 1 and len("  ".join(numbers)) > width:
             numbers.pop()
-        row = Table.grid(padding=(0, 2, 0, 0))
         text = Text("  ".join(numbers), no_wrap=True, overflow="crop")
-        room = width - len(text) - 2
-        if room >= 10 and meter.total is not None:
-            row.add_row(
-                ProgressBar(total=max(meter.total, 1), completed=meter.done if meter.total else 1, width=room), text
+        room = min(width - len(text) - 2, 60)
+        row = Table.grid(padding=(0, 2, 0, 0))
+        if room >= 8 and total is not None:
+            bar = ProgressBar(
+                total=max(total, 1),
+                completed=meter.done if total else 1,
+                width=room,
+                complete_style="cyan",
+                finished_style="green",
             )
+            row.add_row(bar, text)
         else:
             row.add_row(text)
         return Group(Text(ends(self._source, self._destination, width), no_wrap=True, overflow="crop"), row)
