@@ -2,7 +2,7 @@
 """Commands, groups and options: click's, with the manners of the house. A command is written like this:
 
     @command("url-copy", summary="copy a file between URLs", drop_in="globus-url-copy", c_common=("-v", "-q"))
-    @argument("source", metavar="SOURCE", help="URL or path to copy from; - is standard input.")
+    @argument("source", metavar="SOURCE", completion="url", help="URL or path to copy from; - is standard input.")
     @option("-p", "-parallel", "--parallel", type=POSITIVE, metavar="N", section="Data channels", parity=SAME,
             help="Use N streams at a time.")
     @option("-notpt", "--no-third-party", is_flag=True, section="Routes", parity=BETTER, remark="any scheme",
@@ -109,6 +109,11 @@ class Group(click.Group):
 
         return add
 
+    def summaries(self, ctx: click.Context) -> list[tuple[str, str]]:
+        """Each verb and its one-line help."""
+        verbs = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        return [(name, verb.short_help or "") for name, verb in verbs if verb is not None and not verb.hidden]
+
     def overview(self, ctx: click.Context) -> str:
         """What is shown when no verb is given."""
         return ctx.get_help()
@@ -147,7 +152,8 @@ def command(name: str, *, summary: str, **attributes: Any) -> Callable[[Callback
 
 
 def _settings(interspersed: bool) -> dict[str, Any]:
-    return {"allow_interspersed_args": interspersed, "max_content_width": 80}
+    # The width is given because click would import shutil, and with it three compressors, to find it.
+    return {"allow_interspersed_args": interspersed, "terminal_width": usage.width()}
 
 
 def _sorted(command: click.Command, ctx: click.Context, args: list[str]) -> list[str]:

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import click
 
 Callback = Callable[..., int | None]
+
+#: What the shells complete a value with; where none is given, the click type decides (choices, paths).
+Completion = Literal["url", "file", "directory", "command"]
 
 #: Where the context keeps the spelling that was used for each option, by parameter name.
 USED = "pyglobus.cli.option.used"
@@ -47,6 +50,7 @@ class Option(click.Option):
         remark: str = "",
         c_spellings: Sequence[str] | None = None,
         doubled: str | None = None,
+        completion: Completion | None = None,
         **attributes: Any,
     ) -> None:
         super().__init__(declarations, **attributes)
@@ -54,6 +58,7 @@ class Option(click.Option):
         self.parity = parity
         self.remark = remark
         self.doubled = doubled
+        self.completion = completion
         if c_spellings is None and parity is not None:
             c_spellings = [word for word in self.opts if not word.startswith("--")]
         self.c_spellings = tuple(c_spellings or ())
@@ -67,9 +72,12 @@ class Option(click.Option):
 class Argument(click.Argument):
     """An argument that can say what it is."""
 
-    def __init__(self, declarations: Sequence[str], *, help: str = "", **attributes: Any) -> None:
+    def __init__(
+        self, declarations: Sequence[str], *, help: str = "", completion: Completion | None = None, **attributes: Any
+    ) -> None:
         super().__init__(declarations, **attributes)
         self.description = help
+        self.completion = completion
 
     def get_error_hint(self, ctx: click.Context | None) -> str:
         """The name that the usage line shows."""

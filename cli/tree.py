@@ -18,13 +18,21 @@ from pyglobus.core.version import __version__
 
 
 class Entry(NamedTuple):
-    """Where a command is, and what the overview says about it. ``verbs`` are those of a noun."""
+    """Where a command is, and what the overview says about it.
+
+    ``verbs`` are those of a noun; ``script`` is the name that a command has on PATH besides its place in the tree.
+    """
 
     section: str
     module: str
     attribute: str
     summary: str
     verbs: tuple[str, ...] = ()
+    script: str | None = None
+
+    def page(self, name: str) -> str:
+        """The name of the manual page for this entry, called ``name`` in the tree."""
+        return self.script or f"pyglobus-{name}"
 
 
 TREE: Mapping[str, Entry] = {
@@ -61,8 +69,8 @@ class Tree(Group):
     """The whole of pyglobus."""
 
     def __init__(self) -> None:
-        super().__init__("pyglobus", summary="the Globus Toolkit as one tree of commands", help=__doc__)
-        self.help = "The Globus Toolkit for people who live in a shell: one tree of nouns and verbs."
+        what = "The Globus Toolkit for people who live in a shell: one tree of nouns and verbs."
+        super().__init__("pyglobus", summary="the Globus Toolkit as one tree of commands", help=what)
         self.params.insert(0, version_option())
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -42,12 +42,7 @@ def write_group(group: Group, ctx: click.Context, formatter: click.HelpFormatter
     if group.help:
         formatter.write_paragraph()
         formatter.write_text(_prose(group.help))
-    verbs = [(name, group.get_command(ctx, name)) for name in group.list_commands(ctx)]
-    _write_table(
-        formatter,
-        "Commands",
-        [(name, verb.short_help or "") for name, verb in verbs if verb is not None and not verb.hidden],
-    )
+    _write_table(formatter, "Commands", group.summaries(ctx))
     for title, options in sections(group):
         _write_table(formatter, title, [(_names(option, ctx), option.help or "") for option in options])
     formatter.write_paragraph()
@@ -75,6 +70,15 @@ def shown_spellings(option: Option) -> list[str]:
     if option.doubled:
         words.insert(1, option.doubled)
     return sorted(words, key=lambda word: word.startswith("--")) + list(option.secondary_opts)
+
+
+def width() -> int:
+    """Columns that a help may use: those of the terminal, between 40 and 80."""
+    try:
+        columns = int(os.environ.get("COLUMNS", "")) or os.get_terminal_size(sys.stdout.fileno()).columns
+    except (ValueError, OSError):  # no number; no terminal, or no stdout at all
+        columns = 80
+    return max(40, min(columns, 80))
 
 
 def bold(text: str, *, stream: object = None) -> str:

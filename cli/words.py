@@ -72,7 +72,8 @@ def sort(words: Sequence[str], spellings: Spellings, *, interspersed: bool = Tru
             raise unknown(spelling, spellings)
         if option.name is not None:
             used[option.name] = spelling
-        options.append(spelling)
+        # click looks for a misspelling first when it meets a short one, which takes long: give it the longest.
+        options.append(max(option.opts, key=len) if spelling in option.opts else spelling)
         if not takes_value(option):
             if attached is not None:
                 raise errors.UsageError(f"option {spelling} takes no value")

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The manual pages: generated, fresh, clean to mandoc, and telling of every option and exit code."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from pyglobus.cli.command import Command, Option
+from pyglobus.cli.exits import ExitCode
+from pyglobus.cli.tree import TREE, Tree, load
+
+ROOT = Path(__file__).parent.parent
+MAN = ROOT / "man"
+PAGES = {"pyglobus": Tree, **{entry.page(name): (lambda name=name: load(name)) for name, entry in TREE.items()}}
+needs_mandoc = pytest.mark.skipif(shutil.which("mandoc") is None, reason="mandoc is not installed")
+
+
+def shown(page: str) -> str:
+    done = subprocess.run(["mandoc", "-T", "ascii", f"{page}.1"], cwd=MAN, capture_output=True, text=True, check=True)
+    return re.sub(r".\x08", "", done.stdout)
+
+
+def commands(command: click.Command) -> list[click.Command]:
+    """A command, or a noun and its verbs; of the whole tree only itself, for the rest has pages of its own."""
+    if isinstance(command, click.Group) and not isinstance(command, Tree):
+        return [command, *command.commands.values()]
+    return [command]
+
+
+def test_fresh() -> None:
+    done = subprocess.run([sys.executable, "man/generate.py", "--check"], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), "run: python man/generate.py"
+
+
+@needs_mandoc
+@pytest.mark.parametrize("page", PAGES)
+def test_clean(page: str) -> None:
+    command = ["mandoc", "-T", "lint", "-W", "warning", f"{page}.1"]
+    done = subprocess.run(command, cwd=MAN, capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("", 0)
+
+
+@needs_mandoc
+@pytest.mark.parametrize("page", PAGES)
+def test_tells_all(page: str) -> None:
+    text = shown(page)
+    words = set(re.findall(r"(?<![\w-])-{1,2}[\w-]+", text))
+    for command in commands(PAGES[page]()):
+        for param in command.params:
+            if isinstance(param, Option) and not param.hidden:
+                assert {*param.opts, *param.secondary_opts} <= words
+                assert param.help, f"{param.opts} says nothing of itself"
+                assert " ".join(param.help.split()[:3]) in " ".join(text.split())
+        if isinstance(command, Command) and command.drop_in:
+            assert "COMPATIBILITY" in text
+            assert command.drop_in in text
+    for code in ExitCode:
+        assert re.search(rf"^\s+{int(code)}\s", text, flags=re.MULTILINE)
+    sections = re.findall(r"^[A-Z][A-Z ]+$", text, flags=re.MULTILINE)
+    wanted = {"NAME", "SYNOPSIS", "DESCRIPTION", "ENVIRONMENT", "EXIT STATUS", "EXAMPLES", "SEE ALSO"}
+    assert wanted <= set(sections)
+
+
+@needs_mandoc
+@pytest.mark.parametrize("page", PAGES)
+def test_fits(page: str) -> None:
+    assert max(map(len, shown(page).splitlines())) <= 80
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_wish_is_left_in_the_prose(page: str) -> None:
+    assert not re.search(r"\b(TODO|FIXME|XXX)\b", (MAN / f"{page}.md").read_text())
+
+
+def test_the_tree_tells_what_its_commands_tell() -> None:
+    for name, entry in TREE.items():
+        command = load(name)
+        assert command.short_help == entry.summary
+        verbs = tuple(command.commands) if isinstance(command, click.Group) else ()
+        assert verbs == entry.verbs
+        assert command.help, f"{name} has no description"

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is imported when: help and overview must not pay for what only running a command needs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from pyglobus.cli.tree import TREE
+
+#: Top-level modules that take long to import, or that only a running command needs.
+HEAVY = {
+    *("asyncio", "concurrent", "cryptography", "email", "hashlib", "http", "importlib.metadata", "json", "logging"),
+    *("multiprocessing", "queue", "rich", "shutil", "socket", "sqlite3", "ssl", "subprocess", "tempfile", "traceback"),
+    *("urllib", "xml", "_cffi_backend", "pyglobus.ffi", "pyglobus.ffi._globus", "pyglobus.core.toolkit"),
+    *("dataclasses", "difflib", "pathlib", "click.shell_completion", "click.testing"),
+}
+PROBE = """
+import sys
+sys.argv = [{program!r}, *{arguments!r}]
+from pyglobus.cli.main import {entry}
+status = {entry}()
+sys.stdout.flush()
+print("\\0" + " ".join(sys.modules))
+sys.exit(status)
+"""
+
+
+def imported(entry: str, *arguments: str) -> tuple[str, set[str]]:
+    """What a command shows, and the modules in its process at the end."""
+    code = PROBE.format(program=entry, entry=entry, arguments=arguments)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    shown, _, modules = done.stdout.partition("\0")
+    assert shown
+    assert not done.stderr
+    return shown, set(modules.split())
+
+
+def bare() -> set[str]:
+    """What the interpreter imports by itself in this environment."""
+    code = "import sys; print(*sys.modules)"
+    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+
+
+@pytest.mark.parametrize("arguments", [(), ("--help",), ("--version",), ("-h",)])
+def test_the_tree_imports_no_command(arguments: tuple[str, ...]) -> None:
+    _, modules = imported("pyglobus", *arguments)
+    assert not {module for module in modules if module.startswith("pyglobus.cli.commands.")}
+    assert not (modules - bare()) & HEAVY
+
+
+@pytest.mark.parametrize("name", TREE)
+@pytest.mark.parametrize("option", ["--help", "-help"])
+def test_help_imports_one_command_and_nothing_heavy(name: str, option: str) -> None:
+    _, modules = imported("pyglobus", name, option)
+    mine = {module for module in modules if module.startswith("pyglobus.cli.commands.")}
+    assert mine == {TREE[name].module}
+    assert not (modules - bare()) & HEAVY
+
+
+def test_the_overview_shows_the_whole_tree_in_a_small_terminal() -> None:
+    shown, _ = imported("pyglobus")
+    lines = shown.splitlines()
+    assert len(lines) < 24
+    assert max(map(len, lines)) <= 80
+    for name, entry in TREE.items():
+        assert any(line.split()[:1] == [name] for line in lines)
+        for verb in entry.verbs:
+            assert verb in shown
