@@ -92,6 +92,7 @@ class Group(click.Group):
             short_help=summary,
             add_help_option=False,
             invoke_without_command=True,
+            subcommand_metavar="COMMAND [ARGUMENT]...",
             callback=self._without_verb,
             context_settings=_settings(interspersed=False),
             **attributes,
@@ -108,6 +109,9 @@ class Group(click.Group):
             return made
 
         return add
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
 
     def summaries(self, ctx: click.Context) -> list[tuple[str, str]]:
         """Each verb and its one-line help."""

@@ -46,12 +46,13 @@ TREE: Mapping[str, Entry] = {
         "a local grid to try things on",
         ("up", "status", "env", "exec", "logs", "down"),
     ),
-    "version": Entry("About", "pyglobus.cli.commands.version", "version", "versions of pyglobus and all it stands on"),
+    "version": Entry("About", "pyglobus.cli.commands.version", "version", "versions of pyglobus and its libraries"),
 }
 
 _START = (
-    ("pyglobus COMMAND --help", "what a command does, and every option of it"),
-    ("man pyglobus", "environment, files and exit status of all commands"),
+    ("pyglobus sandbox exec", "a shell in a grid of your own, gone when you leave"),
+    ("pyglobus COMMAND --help", "what a command does, and every option"),
+    ("man pyglobus", "conventions, environment and exit status"),
 )
 
 
@@ -83,16 +84,16 @@ class Tree(Group):
         return [(name, entry.summary) for name, entry in TREE.items()]
 
     def overview(self, ctx: click.Context) -> str:
-        rows: list[tuple[str, list[tuple[str, str]]]] = []
-        for section in dict.fromkeys(entry.section for entry in TREE.values()):
-            entries = [(name, entry) for name, entry in TREE.items() if entry.section == section]
-            rows.append((section, [(_call(name, entry), entry.summary) for name, entry in entries]))
-        rows.append(("Start here", list(_START)))
-        width = max(len(call) for _, lines in rows for call, _ in lines)
         text = [f"{usage.bold('pyglobus')} {__version__}: the Globus Toolkit for people who live in a shell"]
-        for title, lines in rows:
-            text += ["", usage.bold(title)]
-            text += [f"  {call:{width}}  {summary}" for call, summary in lines]
+        width = max(len(_call(name, entry)) for name, entry in TREE.items())
+        for section in dict.fromkeys(entry.section for entry in TREE.values()):
+            text += ["", usage.bold(section)]
+            for name, entry in TREE.items():
+                if entry.section == section:
+                    text.append(f"  {_call(name, entry):{width}}  {entry.summary}")
+        text += ["", usage.bold("Start here")]
+        width = max(len(call) for call, _ in _START)
+        text += [f"  {call:{width}}  {what}" for call, what in _START]
         return "\n".join(text)
 
 

@@ -66,14 +66,14 @@ def render(page: Page) -> str:
         sections["COMMANDS"] = list(_entries())
     elif isinstance(page.command, Group):
         sections["COMMANDS"] = list(_verbs(page))
-        sections["OPTIONS"] = list(_general(page))
+        sections["OPTIONS"] = list(_common(page))
     else:
         sections["ARGUMENTS"] = list(_arguments(page.command, page.ctx))
         sections["OPTIONS"] = list(_options(page.command, page.ctx))
     sections["EXIT STATUS"] = list(_exit_status())
     for name, body in (*prose.items(), *shared.items()):
         written = mdoc.write(body)
-        sections[name] = [*sections[name], ".Pp", *written] if sections.get(name) else written
+        sections[name] = mdoc.joined(sections.get(name, []), written)
     if isinstance(page.command, Command) and page.command.drop_in:
         sections.setdefault("COMPATIBILITY", []).extend(_compatibility(page.command))
     sections["SEE ALSO"] = list(_see_also(page, keys.get("see", "")))
@@ -86,17 +86,12 @@ def render(page: Page) -> str:
 
 
 def _synopsis(page: Page) -> Iterator[str]:
-    if isinstance(page.command, Group):
-        for name in [] if isinstance(page.command, Tree) else page.command.list_commands(page.ctx):
-            verb = page.command.get_command(page.ctx, name)
-            assert verb is not None
-            yield f".Nm {page.ctx.command_path} {name}"
-            yield from _call(verb, click.Context(verb, info_name=name, parent=page.ctx))
-        if isinstance(page.command, Tree):
-            yield ".Nm"
-            yield ".Ar command"
-            yield ".Op Ar option ..."
-            yield ".Op Ar argument ..."
+    if isinstance(page.command, Tree):
+        yield from (".Nm", ".Ar command", ".Op Ar option ...", ".Op Ar argument ...")
+    elif isinstance(page.command, Group):
+        for verb, ctx in _of_noun(page):
+            yield f".Nm {ctx.command_path}"
+            yield from _call(verb, ctx)
     else:
         yield f".Nm {page.ctx.command_path}"
         yield from _call(page.command, page.ctx)
@@ -106,7 +101,7 @@ def _call(command: click.Command, ctx: click.Context) -> Iterator[str]:
     yield ".Op Ar option ..."
     for param in command.params:
         if isinstance(param, click.Argument):
-            name = mdoc.arguments(param.make_metavar(ctx).strip("[].") + (" ..." if param.nargs != 1 else ""))
+            name = mdoc.arguments(_placeholder(param, ctx))
             yield f".Ar {name}" if param.required else f".Op Ar {name}"
 
 
@@ -128,37 +123,41 @@ def _entries() -> Iterator[str]:
 
 
 def _verbs(page: Page) -> Iterator[str]:
-    group = page.command
-    assert isinstance(group, Group)
-    for name in group.list_commands(page.ctx):
-        verb = group.get_command(page.ctx, name)
-        assert verb is not None
-        ctx = click.Context(verb, info_name=name, parent=page.ctx)
-        yield f".Ss {page.ctx.command_path} {name}"
-        yield from mdoc.write(inspect.cleandoc(verb.help or ""))
+    shared = {option.name for option, _ in _shared(page)}
+    for verb, ctx in _of_noun(page):
+        yield f".Ss {ctx.command_path}"
+        yield from mdoc.plain(inspect.cleandoc(verb.help or ""))
         yield from _arguments(verb, ctx)
-        yield from _option_list([o for o in _of_kind(verb.params) if o.section != common.SECTION], ctx)
+        yield from _option_list([option for option in _of_kind(verb.params) if option.name not in shared], ctx)
 
 
-def _general(page: Page) -> Iterator[str]:
-    """The common options of a noun's verbs, each once."""
-    group = page.command
-    assert isinstance(group, Group)
-    found: dict[str, tuple[Option, click.Context]] = {}
-    for name in group.list_commands(page.ctx):
-        verb = group.get_command(page.ctx, name)
-        assert verb is not None
-        ctx = click.Context(verb, info_name=name, parent=page.ctx)
-        for option in _of_kind(verb.params):
-            if option.section == common.SECTION:
-                kept = found.get(option.name or "")
-                if kept is None or len(kept[0].make_metavar(ctx)) < len(option.make_metavar(ctx)):
-                    found[option.name or ""] = (option, ctx)
-    yield "Every command has these, where they apply:"
-    yield ".Bl -tag -width Ds"
-    for option, ctx in found.values():
-        yield from _item(option, ctx)
-    yield ".El"
+def _common(page: Page) -> Iterator[str]:
+    """The options that all verbs of a noun have, and those that every command has where it can."""
+    shared = _shared(page)
+    for title in dict.fromkeys(option.section for option, _ in shared):
+        yield f".Ss {title}"
+        yield ".Bl -tag -width Ds"
+        for option, ctx in shared:
+            if option.section == title:
+                yield from _item(option, ctx)
+        yield ".El"
+
+
+def _shared(page: Page) -> list[tuple[Option, click.Context]]:
+    verbs = [(ctx, _of_kind(verb.params)) for verb, ctx in _of_noun(page)]
+    found: dict[str | None, tuple[Option, click.Context]] = {}
+    for ctx, options in verbs:
+        for option in options:
+            everywhere = all(any(other.opts == option.opts for other in others) for _, others in verbs)
+            if everywhere or option.section == common.SECTION:
+                found.setdefault(option.name, (option, ctx))
+    return list(found.values())
+
+
+def _of_noun(page: Page) -> Iterator[tuple[click.Command, click.Context]]:
+    assert isinstance(page.command, Group)
+    for name, verb in page.command.commands.items():
+        yield verb, click.Context(verb, info_name=name, parent=page.ctx)
 
 
 def _arguments(command: click.Command, ctx: click.Context) -> Iterator[str]:
@@ -166,8 +165,8 @@ def _arguments(command: click.Command, ctx: click.Context) -> Iterator[str]:
     if described:
         yield ".Bl -tag -width Ds"
         for param in described:
-            yield f".It Ar {mdoc.arguments(param.make_metavar(ctx).strip('[].'))}"
-            yield from mdoc.paragraph(param.description)
+            yield f".It Ar {mdoc.arguments(_placeholder(param, ctx))}"
+            yield from mdoc.plain(param.description)
         yield ".El"
 
 
@@ -193,12 +192,19 @@ def _item(option: Option, ctx: click.Context) -> Iterator[str]:
         words.insert(1, option.doubled)
     flags = [f"Fl {word[1:].replace('-', chr(92) + '-')}" for word in (*words, *option.secondary_opts)]
     yield f".It {' , '.join(flags)}{value}"
-    yield from mdoc.paragraph(option.help or "")
+    yield from mdoc.plain(option.help or "")
 
 
 def _metavar(option: Option, ctx: click.Context) -> str:
     metavar = option.make_metavar(ctx)
     return metavar.strip("[]").replace("|", " | ") if "|" in metavar else metavar
+
+
+def _placeholder(param: click.Argument, ctx: click.Context) -> str:
+    metavar = param.make_metavar(ctx)
+    if metavar.startswith("[") and metavar.endswith("]"):
+        metavar = metavar[1:-1]
+    return metavar if param.nargs == 1 or metavar.endswith("...") else f"{metavar} ..."
 
 
 def _exit_status() -> Iterator[str]:

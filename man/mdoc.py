@@ -16,6 +16,8 @@ from __future__ import annotations
 import re
 
 _INLINE = re.compile(r"`([^`]+)`|\*([^*\s][^*]*)\*")
+#: Macros that make room before themselves.
+_SPACED = (".Bl", ".Bd", ".Ss", ".Pp")
 _MACRO = re.compile(r"[A-Z][a-z]|[][().,:;?!|]+")
 _SENTENCE_END = re.compile(r"(?<=[a-z)\]0-9`][.?!]) (?=[A-Z`*])")
 
@@ -50,8 +52,21 @@ def write(body: str) -> list[str]:
 
 
 def paragraph(text: str) -> list[str]:
-    """Running text as lines, a sentence each."""
+    """Running text with markup as lines, a sentence each."""
     return [_guarded(inline(sentence)) for sentence in _SENTENCE_END.split(" ".join(text.split()))]
+
+
+def plain(text: str) -> list[str]:
+    """Paragraphs without markup, as the help of commands and options has them."""
+    lines: list[str] = []
+    for block in re.split(r"\n{2,}", text.strip()):
+        lines += [".Pp", *(escape(sentence) for sentence in _SENTENCE_END.split(" ".join(block.split())))]
+    return _without_idle_breaks(lines)
+
+
+def joined(first: list[str], second: list[str]) -> list[str]:
+    """Two pieces of a section, with a break between them where one is needed."""
+    return [*first, *([".Pp"] if first and not second[0].startswith(_SPACED) else []), *second]
 
 
 def inline(text: str) -> str:

@@ -16,6 +16,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from pyglobus.core.sandbox import Sandbox, Server
@@ -35,6 +36,10 @@ FOREIGN = (
     "LC_",
 )
 COLOURS = ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "LINES")
+
+# How long one example takes says more about the machine than about what is tested.
+hypothesis.settings.register_profile("pyglobus", deadline=None)
+hypothesis.settings.load_profile("pyglobus")
 
 CommandRunner = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import click
@@ -15,10 +18,14 @@ import pytest
 from pyglobus.cli.command import Command, Option
 from pyglobus.cli.exits import ExitCode
 from pyglobus.cli.tree import TREE, Tree, load
+from pyglobus.core.sandbox import Sandbox
 
 ROOT = Path(__file__).parent.parent
 MAN = ROOT / "man"
-PAGES = {"pyglobus": Tree, **{entry.page(name): (lambda name=name: load(name)) for name, entry in TREE.items()}}
+PAGES: dict[str, Callable[[], click.Command]] = {
+    "pyglobus": Tree,
+    **{entry.page(name): partial(load, name) for name, entry in TREE.items()},
+}
 needs_mandoc = pytest.mark.skipif(shutil.which("mandoc") is None, reason="mandoc is not installed")
 
 
@@ -72,6 +79,32 @@ def test_tells_all(page: str) -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_fits(page: str) -> None:
     assert max(map(len, shown(page).splitlines())) <= 80
+
+
+def examples(page: str) -> list[str]:
+    """The commands in a page's EXAMPLES, each block of them as one script. No block shows what they print."""
+    text = (MAN / f"{page}.md").read_text().partition("\n# EXAMPLES\n")[2].partition("\n# ")[0]
+    blocks = re.findall(r"(?:^    .*\n)+", text + "\n", flags=re.MULTILINE)
+    return [re.sub(r"^    \$ ", "", block, flags=re.MULTILINE) for block in blocks]
+
+
+@pytest.mark.parametrize(("page", "script"), [(page, script) for page in PAGES for script in examples(page)])
+def test_examples_run(page: str, script: str, grid: Sandbox, tmp_path: Path) -> None:
+    """Each example runs as it stands, in an environment of the grid and with sandboxes of its own."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    runtime = tmp_path / "run"
+    runtime.mkdir(mode=0o700)
+    environment = {**grid.env, "PATH": path, "SHELL": "/bin/sh", "XDG_RUNTIME_DIR": str(runtime)}
+    if page == "pyglobus-sandbox":
+        del environment["PYGLOBUS_SANDBOX"]
+    done = subprocess.run(
+        ["sh", "-e", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_page_has_examples() -> None:
+    assert not [page for page in PAGES if not any(examples(page))]
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -14,8 +14,8 @@ from pyglobus.cli.tree import TREE
 HEAVY = {
     *("asyncio", "concurrent", "cryptography", "email", "hashlib", "http", "importlib.metadata", "json", "logging"),
     *("multiprocessing", "queue", "rich", "shutil", "socket", "sqlite3", "ssl", "subprocess", "tempfile", "traceback"),
-    *("urllib", "xml", "_cffi_backend", "pyglobus.ffi", "pyglobus.ffi._globus", "pyglobus.core.toolkit"),
-    *("dataclasses", "difflib", "pathlib", "click.shell_completion", "click.testing"),
+    *("xml", "_cffi_backend", "pyglobus.ffi", "pyglobus.ffi._globus", "pyglobus.core.toolkit"),
+    *("dataclasses", "difflib", "click.shell_completion", "click.testing"),
 }
 PROBE = """
 import sys

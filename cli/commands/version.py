@@ -6,7 +6,7 @@ from __future__ import annotations
 from pyglobus.cli.command import Output, command
 
 
-@command("version", summary="versions of pyglobus and all it stands on")
+@command("version", summary="versions of pyglobus and its libraries")
 def version(*, output: Output) -> None:
     """List the versions of pyglobus, of Python, of OpenSSL and of every module of the Globus Toolkit in use: what a
     report of a fault should begin with."""
