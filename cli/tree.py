@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import click
@@ -37,7 +37,11 @@ class Entry(NamedTuple):
 
 TREE: Mapping[str, Entry] = {
     "url-copy": Entry(
-        "Data", "pyglobus.cli.commands.url_copy", "url_copy", "copy a file between URLs (also: pyglobus-url-copy)"
+        "Data",
+        "pyglobus.cli.commands.url_copy",
+        "url_copy",
+        "copy a file between URLs",
+        script="pyglobus-url-copy",
     ),
     "sandbox": Entry(
         "Local grid",
@@ -85,17 +89,20 @@ class Tree(Group):
 
     def overview(self, ctx: click.Context) -> str:
         text = [f"{usage.bold('pyglobus')} {__version__}: the Globus Toolkit for people who live in a shell"]
-        width = max(len(_call(name, entry)) for name, entry in TREE.items())
         for section in dict.fromkeys(entry.section for entry in TREE.values()):
-            text += ["", usage.bold(section)]
-            for name, entry in TREE.items():
-                if entry.section == section:
-                    text.append(f"  {_call(name, entry):{width}}  {entry.summary}")
-        text += ["", usage.bold("Start here")]
-        width = max(len(call) for call, _ in _START)
-        text += [f"  {call:{width}}  {what}" for call, what in _START]
-        return "\n".join(text)
+            entries = [(name, entry) for name, entry in TREE.items() if entry.section == section]
+            text += ["", usage.bold(section), *_aligned([(_call(*item), _told(item[1])) for item in entries])]
+        return "\n".join([*text, "", usage.bold("Start here"), *_aligned(_START)])
+
+
+def _aligned(rows: Sequence[tuple[str, str]]) -> list[str]:
+    width = max(len(call) for call, _ in rows)
+    return [f"  {call:{width}}  {what}" for call, what in rows]
 
 
 def _call(name: str, entry: Entry) -> str:
     return f"{name} {'|'.join(entry.verbs)}" if entry.verbs else name
+
+
+def _told(entry: Entry) -> str:
+    return f"{entry.summary}; also {entry.script}" if entry.script else entry.summary

@@ -226,7 +226,9 @@ def fish(program: str, nodes: list[Node]) -> str:
         if "url" in kinds:
             lines.append(f"{start} -F -a '(__pyglobus_urls)'")
         if "command" in kinds:
-            lines.append(f"{start} -f -a '(__fish_complete_subcommand)'")
+            # The empty word ends the function's own options; without it, ours would be taken for some of them.
+            skipped = f'--fcs-skip={len(node.path) + 1} "" $__{name}_valued'
+            lines.append(f"{start} -f -a '(__fish_complete_subcommand {skipped})'")
         for choices in (what for what in kinds if what.startswith("=")):
             lines.append(f"{start} -f -a {_fish_quoted(choices[1:])}")
         if not kinds - {""}:

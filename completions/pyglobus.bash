@@ -84,12 +84,11 @@ _pyglobus_value() {
         *:*) ;;
         *)
             _pyglobus_paths file "$prefix" "$cur"
-            # Readline must not quote the colon of a scheme: that only a name of a file needs.
-            ((${#COMPREPLY[@]})) || compopt +o filenames
+            # Schemes only where no file begins so: readline treats all offers as names of files, or none.
+            ((${#COMPREPLY[@]})) && return
+            compopt +o filenames -o nospace
             for scheme in file:/// gsiftp:// ftp:// http:// https://; do
-                [[ $scheme == "$cur"* ]] || continue
-                _pyglobus_offer "$prefix" "$cur" "$scheme"
-                compopt -o nospace
+                [[ $scheme == "$cur"* ]] && _pyglobus_offer "$prefix" "$cur" "$scheme"
             done
             ;;
         esac
@@ -103,6 +102,8 @@ _pyglobus_paths() {
     [[ $1 == directory ]] && flag=-d
     local -a found=()
     while IFS= read -r path; do
+        # What stands behind a host's name is no path to readline.
+        [[ $2 == *localhost && -d $path ]] && path+=/ && compopt -o nospace
         found+=("$path")
     done < <(compgen "$flag" -- "$3")
     compopt -o filenames
@@ -126,12 +127,20 @@ _pyglobus_offer() {
 _pyglobus_table() {
     case "$1" in
     '')
-        verbs='sandbox version'
+        verbs='url-copy sandbox version'
         options='-version --version -h -help --help'
         values=()
         arguments=()
         repeated=
         interspersed=
+        ;;
+    'url-copy')
+        verbs=''
+        options='-vb -verbose-perf --classic-rates -dbg -debugftp --debug-ftp --stats -off -partial-offset --offset -len -partial-length --length -cd -create-dest --create-dest --inplace -p -parallel --parallel -tcp-bs -tcp-buffer-size --tcp-buffer-size -bs -block-size --block-size -notpt -no-third-party-transfers --no-third-party -nodcau -no-data-channel-authentication --no-data-auth -dcsafe -data-channel-safe --data-safe -dcpriv -data-channel-private --data-private -s -subject --subject -ss -source-subject --source-subject -ds -dest-subject --dest-subject -cred --credential -sc -src-cred --source-credential -dc -dst-cred --dest-credential -verify-checksum --verify-checksum -checksum-alg --checksum-algorithm -rst -restart --restart -rst-retries --restart-retries -rst-interval --restart-interval -rst-timeout --restart-timeout -st -stall-timeout --stall-timeout --connect-timeout --timeout -v -verbose --verbose -vv -q -quiet --quiet --format --debug -version --version -versions --versions -usage --usage -h -help --help'
+        values=(['--stats']='' ['-off']='' ['-partial-offset']='' ['--offset']='' ['-len']='' ['-partial-length']='' ['--length']='' ['-p']='' ['-parallel']='' ['--parallel']='' ['-tcp-bs']='' ['-tcp-buffer-size']='' ['--tcp-buffer-size']='' ['-bs']='' ['-block-size']='' ['--block-size']='' ['-s']='' ['-subject']='' ['--subject']='' ['-ss']='' ['-source-subject']='' ['--source-subject']='' ['-ds']='' ['-dest-subject']='' ['--dest-subject']='' ['-cred']='file' ['--credential']='file' ['-sc']='file' ['-src-cred']='file' ['--source-credential']='file' ['-dc']='file' ['-dst-cred']='file' ['--dest-credential']='file' ['-checksum-alg']='' ['--checksum-algorithm']='' ['-rst-retries']='' ['--restart-retries']='' ['-rst-interval']='' ['--restart-interval']='' ['-rst-timeout']='' ['--restart-timeout']='' ['-st']='' ['-stall-timeout']='' ['--stall-timeout']='' ['--connect-timeout']='' ['--timeout']='' ['--format']='=text json jsonl')
+        arguments=('url' 'url')
+        repeated=
+        interspersed=yes
         ;;
     'sandbox')
         verbs='up status env exec logs down'
@@ -169,7 +178,7 @@ _pyglobus_table() {
         verbs=''
         options='--name --dir -v -verbose --verbose -vv -q -quiet --quiet --debug -h -help --help'
         values=(['--name']='' ['--dir']='directory')
-        arguments=('')
+        arguments=('command')
         repeated=yes
         interspersed=
         ;;

@@ -217,12 +217,12 @@ def _exit_status() -> Iterator[str]:
 
 def _compatibility(command: Command) -> Iterator[str]:
     yield from mdoc.paragraph(f"How the options of `{command.drop_in}` fare here:")
-    yield r".Bl -column " "XXXXXXXXXXXXXXXXXXXXXXXX" " " "XXXXXXXXXXXX" " " "XXXXXXXXXXXXXXXXXXXXXXXXXXXXXX" ""
-    yield ".It Em option Ta Em here Ta Em remark"
-    for option in _of_kind(command.params):
-        if option.c_spellings:
-            flags = " , ".join(f"Fl {word[1:].replace('-', chr(92) + '-')}" for word in option.c_spellings)
-            yield f".It {flags} Ta {option.parity} Ta {mdoc.inline(option.remark)}".rstrip()
+    rows = [(", ".join(option.c_spellings), option) for option in _of_kind(command.params) if option.c_spellings]
+    yield f'.Bl -column "{max((words for words, _ in rows), key=len)}" "not possible"'
+    for _, option in rows:
+        flags = " , ".join(f"Fl {word[1:].replace('-', chr(92) + '-')}" for word in option.c_spellings)
+        verdict = f"{option.parity}: {option.remark}" if option.remark else str(option.parity)
+        yield f".It {flags} Ta {mdoc.inline(verdict)}"
     yield ".El"
 
 

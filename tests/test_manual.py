@@ -89,13 +89,23 @@ def examples(page: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("page", "script"), [(page, script) for page in PAGES for script in examples(page)])
-def test_examples_run(page: str, script: str, grid: Sandbox, tmp_path: Path) -> None:
-    """Each example runs as it stands, in an environment of the grid and with sandboxes of its own."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+def test_examples_run(page: str, script: str, grid: Sandbox, served: Path, tmp_path: Path) -> None:
+    """Each example runs as it stands, but that the servers of the grid stand in for those of example.org."""
     runtime = tmp_path / "run"
     runtime.mkdir(mode=0o700)
-    environment = {**grid.env, "PATH": path, "SHELL": "/bin/sh", "XDG_RUNTIME_DIR": str(runtime)}
-    if page == "pyglobus-sandbox":
+    for directory in (tmp_path, served / "dtn", served / "archive"):
+        directory.mkdir(exist_ok=True)
+        shutil.chown(directory, served.owner())
+        (directory / "run7.h5").write_bytes(os.urandom(1 << 20))
+        (directory / "run7.h5").chmod(0o666)
+    script = re.sub(r"gsiftp://(\w+)\.example\.org/~", lambda found: grid.gsiftp_url(served / found[1]), script)
+    environment = {
+        **grid.env,
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "SHELL": "/bin/sh",
+        "XDG_RUNTIME_DIR": str(runtime),
+    }
+    if page == "pyglobus-sandbox":  # its examples have sandboxes of their own
         del environment["PYGLOBUS_SANDBOX"]
     done = subprocess.run(
         ["sh", "-e", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60

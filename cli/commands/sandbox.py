@@ -92,7 +92,13 @@ def env(*, output: Output, name: str | None, directory: Path | None, shell: str 
 
 @sandbox.verb("exec", summary="run a command in it", interspersed=False, formats=())
 @located
-@argument("command", nargs=-1, metavar="[COMMAND [ARGUMENT]...]", help="What to run. [default: your shell]")
+@argument(
+    "command",
+    nargs=-1,
+    metavar="[COMMAND [ARGUMENT]...]",
+    completion="command",
+    help="What to run. [default: your shell]",
+)
 def exec_(*, output: Output, name: str | None, directory: Path | None, command: Sequence[str]) -> int:
     """Run a command with the sandbox's environment, and end with its exit status.
 

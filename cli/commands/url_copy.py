@@ -39,11 +39,13 @@ _CLASSIC_EVERY = 1.0
 @argument(
     "source",
     metavar="SOURCE",
+    completion="url",
     help="What to copy: a path, a URL (file, gsiftp, ftp, http, https), or - for standard input.",
 )
 @argument(
     "destination",
     metavar="DEST",
+    completion="url",
     help="Where to: the same forms; - is standard output. With a slash at its end it is a directory.",
 )
 @option(
@@ -216,6 +218,7 @@ _CLASSIC_EVERY = 1.0
     "--credential",
     "credential",
     metavar="FILE",
+    completion="file",
     section=_SECURITY,
     parity=SAME,
     help="The proxy or credential file to use at both ends.",
@@ -226,6 +229,7 @@ _CLASSIC_EVERY = 1.0
     "--source-credential",
     "source_credential",
     metavar="FILE",
+    completion="file",
     section=_SECURITY,
     parity=SAME,
     help="The credential file to use at the source.",
@@ -236,6 +240,7 @@ _CLASSIC_EVERY = 1.0
     "--dest-credential",
     "dest_credential",
     metavar="FILE",
+    completion="file",
     section=_SECURITY,
     parity=SAME,
     help="The credential file to use at the destination.",
