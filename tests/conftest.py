@@ -9,11 +9,17 @@ second.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import pwd
 import shutil
+import signal
 import subprocess
-from collections.abc import Callable, Iterator
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import hypothesis
@@ -98,3 +104,128 @@ def url_copy(grid: Sandbox) -> CommandRunner:
         return done
 
     return run
+
+
+#: A program that is the command ``pyglobus``, for an interpreter that need not have the entry points installed.
+PYGLOBUS = "import sys; from pyglobus.cli.main import pyglobus; sys.exit(pyglobus())"
+
+
+@dataclass(frozen=True)
+class Somebody:
+    """An account to run commands as: with an interpreter that has pyglobus, and an empty home."""
+
+    account: pwd.struct_passwd
+    python: str
+    home: Path
+    environment: dict[str, str]
+
+    def run(
+        self, *command: str, check: bool = True, env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command, ``python`` for one with pyglobus in it; it must succeed unless ``check=False``."""
+        other = os.geteuid() != self.account.pw_uid
+        done = subprocess.run(
+            [self.python if command[0] == "python" else command[0], *command[1:]],
+            env=self.environment | dict(env or {}),
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            user=self.account.pw_uid if other else None,
+            group=self.account.pw_gid if other else None,
+            extra_groups=[] if other else None,
+        )
+        assert not check or done.returncode == 0, done.stderr
+        return done
+
+    def pyglobus(
+        self, *arguments: str, check: bool = True, env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the command ``pyglobus``."""
+        return self.run("python", "-c", PYGLOBUS, *arguments, check=check, env=env)
+
+    @contextmanager
+    def start_pyglobus(self, *arguments: str, env: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
+        """The command ``pyglobus`` (for whoever runs the tests) with a pipe at its standard output; it ends with
+        the block.
+        """
+        command = [self.python, "-c", PYGLOBUS, *arguments]
+        with subprocess.Popen(
+            command, env=self.environment | dict(env or {}), stdout=subprocess.PIPE, text=True, start_new_session=True
+        ) as process:
+            try:
+                yield process
+            finally:
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def me(tmp_path: Path) -> Iterator[Somebody]:
+    """Whoever runs the tests, with sandboxes of their own; what a failed test leaves of them is cleaned away."""
+    home = tmp_path / "me"
+    home.mkdir(mode=0o700)
+    environment = dict(os.environ) | {"HOME": str(home), "XDG_RUNTIME_DIR": str(home)}
+    yield Somebody(pwd.getpwuid(os.geteuid()), sys.executable, home, environment)
+    for record in home.glob("pyglobus/*/state.json"):
+        Sandbox(record.parent).stop()
+
+
+@pytest.fixture(scope="session")
+def ordinary_user(blank_user: Path) -> Iterator[Somebody]:
+    """Somebody who is not root: whoever runs the tests, or nobody if that is root.
+
+    An interpreter under root's home cannot be run by others. Then the system's is taken, if it is of the same version,
+    and what pyglobus stands on is copied to a place that all can read.
+    """
+    with tempfile.TemporaryDirectory(prefix="pyglobus-test-") as name:
+        home = Path(name, "home")
+        home.mkdir(mode=0o700)
+        environment = {key: value for key, value in os.environ.items() if key != "XDG_RUNTIME_DIR"}
+        environment |= {"HOME": str(home), "TMPDIR": str(home)}
+        if os.geteuid() != 0:
+            yield Somebody(pwd.getpwuid(os.geteuid()), sys.executable, home, environment)
+            return
+        account = pwd.getpwnam("nobody")
+        os.chown(home, account.pw_uid, account.pw_gid)
+        Path(name).chmod(0o755)
+        modules = Path(name, "modules")
+        python = _python_for(account)
+        _copy_modules(modules)
+        yield Somebody(account, python, home, environment | {"PYTHONPATH": str(modules)})
+
+
+def _python_for(account: pwd.struct_passwd) -> str:
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    for python in (sys.executable, f"/usr/bin/python{version}"):
+        probe = [python, "-c", f"import sys; sys.exit(sys.version_info[:2] != {sys.version_info[:2]})"]
+        try:
+            subprocess.run(
+                probe, check=True, user=account.pw_uid, group=account.pw_gid, extra_groups=[], timeout=30, cwd="/"
+            )
+        except (OSError, subprocess.SubprocessError):
+            continue
+        return python
+    pytest.skip(f"no Python {version} that an ordinary user could run")
+
+
+def _copy_modules(target: Path) -> None:
+    target.mkdir(mode=0o755)
+    for module in (
+        "pyglobus",
+        "click",
+        "rich",
+        "pygments",
+        "markdown_it",
+        "mdurl",
+        "cryptography",
+        "cffi",
+        "_cffi_backend",
+    ):
+        spec = importlib.util.find_spec(module)
+        assert spec is not None, module
+        for place in reversed(list(spec.submodule_search_locations or ())):  # the first has the last word
+            shutil.copytree(place, target / module, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+        if not spec.submodule_search_locations:
+            shutil.copy(str(spec.origin), target)

@@ -47,8 +47,8 @@ def located(callback: Callback) -> Callback:
 def up(*, output: Output, name: str | None, directory: Path | None, account: str | None) -> None:
     """Start a sandbox that goes on until it is taken down, and say what is where.
 
-    If it is up already, only servers that have died are started again (on their old ports), and a proxy that ends soon
-    is made anew. What is left of a sandbox that was killed is cleaned away first.
+    If it is up already, only servers that have died are started again (on new ports), and a proxy that ends soon is
+    made anew. What is left of a sandbox that was killed is cleaned away first.
     """
     from pyglobus.core.sandbox import Sandbox
 
@@ -77,7 +77,7 @@ def env(*, output: Output, name: str | None, directory: Path | None, shell: str 
     """Print commands that give your shell the sandbox's environment: the trusted certificates, the user's proxy, and
     the addresses of the servers.
 
-    To be read with eval "$(pyglobus sandbox env)" in sh, bash and zsh, with eval `pyglobus sandbox env` in csh and
+    To be read with eval "$(pyglobus sandbox env)" in sh, bash and zsh, with eval "`pyglobus sandbox env`" in csh and
     tcsh, and with pyglobus sandbox env | source in fish.
     """
     from pyglobus.core.sandbox import shell as shells
@@ -197,28 +197,35 @@ def _run(program: str, command: Sequence[str], grid: Sandbox) -> int:
     """Run the command as a child, hand signals on to it, and return its exit status.
 
     A Ctrl-C reaches the child from the terminal as well as this process: then it is not handed on, and what happens is
-    for the child to decide.
+    for the child to decide. A signal that comes before there is a child waits for it.
     """
     import signal
     import subprocess
 
     from pyglobus.cli import signals
 
+    child: subprocess.Popen[bytes] | None = None
+    waiting: list[int] = []
+
+    def hand_on(number: int, _frame: object) -> None:
+        if child is None:
+            waiting.append(number)
+        elif number != signal.SIGINT or not _in_foreground():
+            child.send_signal(number)
+
+    mortal = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    for number in mortal:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, hand_on)
     try:
         child = subprocess.Popen(list(command), executable=program, env=grid.environment(os.environ))
     except OSError as error:
         raise errors.Error("cannot run", where=program, why=error.strerror, errno=error.errno) from error
-
-    def hand_on(number: int, _frame: object) -> None:
-        if number != signal.SIGINT or not _in_foreground():
-            child.send_signal(number)
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, hand_on)
+    for number in waiting:
+        child.send_signal(number)
     status = child.wait()
     grid.stop()
-    if -status in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    if -status in mortal:
         signals.die(-status)
     return status if status >= 0 else 128 - status
 

@@ -46,8 +46,7 @@ class Process:
                 if not self._ended(descriptor, grace):
                     os.killpg(self.pid, signal.SIGKILL)
                     self._ended(descriptor, grace)
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(self.pid, os.WNOHANG)
+        _reap(self.pid)
 
     def _ended(self, descriptor: int | None, seconds: float) -> bool:
         """Wait until it has ended, at most this long."""
@@ -78,6 +77,13 @@ def kill(process: Process) -> None:
         if process.alive:
             os.kill(process.pid, signal.SIGKILL)
             process._ended(descriptor, 5.0)
+    _reap(process.pid)
+
+
+def _reap(pid: int) -> None:
+    """Take note of the end of a child, so that it does not stay a zombie."""
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
 
 
 @contextlib.contextmanager

@@ -62,8 +62,9 @@ class Sandbox:
         if directory is not None and name is not None:
             raise errors.UsageError("cannot place sandbox", why="give it a directory or a name, not both")
         if directory is None:
-            directory = state.place(name or f"run-{os.getpid()}-{secrets.token_hex(3)}")
-        self.directory = Path(directory).resolve()
+            self.directory = state.place(name or f"run-{os.getpid()}-{secrets.token_hex(3)}")
+        else:
+            self.directory = Path(directory).resolve()
         self._run = services.known(run)
         self._account = account
         self._owner = Process.of(os.getpid()) if owned else None
@@ -127,8 +128,8 @@ class Sandbox:
         """
         from pyglobus.core.sandbox import gridftp
 
-        describe = gridftp.ftp if anonymous else gridftp.gridftp
-        server = describe(self._site, name=f"gridftp-{len(self._further) + 2}")
+        prepare = gridftp.ftp if anonymous else gridftp.gridftp
+        server = prepare(self._site, name=f"gridftp-{len(self._further) + 2}")
         server.arguments += arguments
         server.environment |= env or {}
         self._further.append(server)
@@ -270,14 +271,14 @@ class Sandbox:
             self._site.make_directories()
             with credentials.making(self._site, self._state.namespace, self._state.subject):
                 for name in self._run:
-                    self._start_server(services.describe(name, self._site))
+                    self._start_server(services.prepare(name, self._site))
             self._state.complete = True
             self._state.write(self.directory)
         except BaseException:
             if self._state is not None:
                 state.destroy(self.directory, self._state)
             else:
-                self.directory.rmdir()
+                state.remove(self.directory)
             self._state = None
             raise
 
@@ -288,9 +289,12 @@ class Sandbox:
             raise errors.UsageError("a sandbox is up already", where=str(self.directory), why=belongs)
 
     def _repair(self, known: State) -> bool:
-        self._state = known
+        if self._state != known:
+            self._state = known
+        else:
+            known = self._state  # the same, but with the servers that callers already hold
         dead = [server for server in known.servers.values() if not server.alive]
-        missing = [services.describe(name, self._site) for name in self._run if name not in known.servers]
+        missing = [services.prepare(name, self._site) for name in self._run if name not in known.servers]
         for server in (*dead, *missing):
             self._start_server(server)
         return self.renew_proxy() or bool(dead or missing)

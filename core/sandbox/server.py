@@ -39,9 +39,9 @@ _SYSTEM_DIRECTORIES = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 class Server:
     """A server that is to run, or runs.
 
-    ``arguments`` and the values of ``exports`` (what it adds to a client's environment) may hold ``{port}``, which is
-    0 at the first start and the announced port later. ``announcement`` is a regular expression whose first group is
-    the port. ``logs`` are its log files, the most telling one first; what it prints goes to the last.
+    ``exports`` is what it adds to a client's environment, with ``{port}`` where the port belongs. ``announcement`` is a
+    regular expression whose first group is the port. ``logs`` are its log files, the most telling one first; what it
+    prints goes to the last.
     """
 
     name: str
@@ -74,7 +74,7 @@ class Server:
         does not come up.
         """
         program = self._program()
-        command = [program, *(argument.replace("{port}", str(self.port)) for argument in self.arguments)]
+        self.stop()
         reading, writing = os.pipe()
         try:
             try:
@@ -82,7 +82,7 @@ class Server:
                 # announcement.
                 pid = os.posix_spawn(
                     program,
-                    command,
+                    [program, *self.arguments],
                     self.environment,
                     file_actions=[
                         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
@@ -143,7 +143,7 @@ class Server:
 
     def _not_started(self, why: str, output: bytes = b"") -> errors.Unsupported:
         lines = [*output.decode(errors="replace").splitlines(), *self.last_lines(10)]
-        said = next((line.strip() for line in reversed(lines) if line.strip()), None)
+        said = "; ".join([line.strip() for line in lines if line.strip()][-4:])
         return errors.Unsupported(
             f"cannot start {self.name}",
             where=self.program,

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pyglobus.core.sandbox.server import Server
     from pyglobus.core.sandbox.site import Site
 
-#: name -> (module, function that takes the site and returns the server to start). They start in the order they are
-#: asked for.
+#: name -> (module, function that configures the service at a site and returns the server to start). They start in the
+#: order they are asked for.
 SERVICES = {
     "gridftp": ("pyglobus.core.sandbox.gridftp", "gridftp"),
     "ftp": ("pyglobus.core.sandbox.gridftp", "ftp"),
@@ -33,7 +33,7 @@ def known(names: Iterable[str]) -> tuple[str, ...]:
     return chosen
 
 
-def describe(name: str, site: Site) -> Server:
-    """The server that runs this service at this site, not yet started."""
+def prepare(name: str, site: Site) -> Server:
+    """The server that runs this service at this site, configured and not yet started."""
     module, function = SERVICES[name]
     return cast("Callable[[Site], Server]", getattr(import_module(module), function))(site)

@@ -25,7 +25,7 @@ def _fish_quoted(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-#: The lines for csh end in a semicolon, since its eval makes one line of all.
+#: The lines for csh end in a semicolon, since its eval makes one line of all; the double quotes keep runs of blanks.
 SHELLS: Mapping[str, Shell] = {
     "sh": Shell(
         lambda name, value: f"export {name}={shlex.quote(value)}",
@@ -35,7 +35,7 @@ SHELLS: Mapping[str, Shell] = {
     "csh": Shell(
         lambda name, value: f"setenv {name} {_csh_quoted(value)};",
         lambda name: f"unsetenv {name};",
-        "eval `{command}`",
+        'eval "`{command}`"',
     ),
     "fish": Shell(
         lambda name, value: f"set -gx {name} {_fish_quoted(value)};",

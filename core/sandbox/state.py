@@ -99,10 +99,10 @@ def home() -> Path:
         with contextlib.suppress(OSError):
             status = Path(runtime).stat()
             if status.st_uid == os.geteuid() and not status.st_mode & 0o077:
-                return Path(runtime, "pyglobus").resolve()
+                return Path(runtime).resolve() / "pyglobus"
     import tempfile
 
-    return Path(tempfile.gettempdir(), f"pyglobus-{os.geteuid()}").resolve()
+    return Path(tempfile.gettempdir()).resolve() / f"pyglobus-{os.geteuid()}"
 
 
 def place(name: str) -> Path:
@@ -148,9 +148,7 @@ def destroy(directory: Path, state: State) -> None:
     for survivor in process.marked(MARK, str(directory)):
         process.kill(survivor)
     _remove(Path(state.shared))
-    _remove(directory)
-    with contextlib.suppress(OSError):
-        home().rmdir()
+    remove(directory)
 
 
 def sweep() -> None:
@@ -161,6 +159,13 @@ def sweep() -> None:
                 state = State.read(directory) if mine else None
                 if state is not None and state.owner is not None and state.stale:
                     destroy(directory, state)
+
+
+def remove(directory: Path) -> None:
+    """Remove a sandbox's directory, and the place of them all with the last one."""
+    _remove(directory)
+    with contextlib.suppress(OSError):
+        home().rmdir()
 
 
 def _remove(directory: Path) -> None:
