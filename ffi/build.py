@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cffi import FFI
 
-AREAS = ("common", "gssapi", "ftp_client", "engine", "errors", "ftp", "pump", "relay", "modules")
+AREAS = ("common", "gssapi", "ftp_client", "engine", "errors", "delegation", "ftp", "pump", "relay", "modules")
 
 PRELUDE = """
 #include <stdlib.h>
@@ -19,6 +19,7 @@ PRELUDE = """
 #include "globus_gss_assist.h"
 #include "gssapi.h"
 #include "engine.h"
+#include "delegation.h"
 #include "errors.h"
 #include "ftp.h"
 #include "pump.h"

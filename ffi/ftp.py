@@ -17,7 +17,7 @@ from typing import Any
 from pyglobus.ffi import _globus, ffi, lib
 from pyglobus.ffi.engine import Engine, Operation
 from pyglobus.ffi.errors import EngineError, check
-from pyglobus.ffi.gss import GssCredential
+from pyglobus.ffi.gss import DataCredential, GssCredential
 from pyglobus.ffi.meter import Meter
 from pyglobus.ffi.text import decode, encode, optional
 
@@ -27,6 +27,7 @@ CLIENT = b"pyglobus"
 _CHECKSUM_ROOM = 256
 # Ranges kept of an interrupted download; more, and the rest is fetched again.
 _MAX_RANGES = 1024
+_DELEGATION = {"none": lib.PG_DELEGATE_NONE, "limited": ffi.NULL, "full": lib.PG_DELEGATE_FULL}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,8 @@ class FtpOptions:
     ipv6: bool = False
     allocate: int = -1
     credential: GssCredential | None = None
+    delegation: str = "limited"
+    data_credential: DataCredential | None = None
     user: str | None = None
     password: str | None = None
     subject: str | None = None
@@ -59,10 +62,12 @@ class Attribute:
         flat.dcau, flat.protection = ord(options.dcau or "\0"), ord(options.protection or "\0")
         flat.dcau_subject, flat.user, flat.password, flat.subject = texts
         flat.credential = options.credential.pointer[0] if options.credential else ffi.NULL
+        flat.delegation = _DELEGATION[options.delegation]
+        flat.data_credential = options.data_credential.pointer[0] if options.data_credential else ffi.NULL
         out = ffi.new("globus_ftp_client_operationattr_t **")
         check(lib.pg_ftp_attr_new(flat, out))
         self.pointer = out[0]
-        self._credential = options.credential
+        self._credentials = options.credential, options.data_credential
 
     def close(self) -> None:
         """Free it; idempotent."""

@@ -56,11 +56,33 @@ class GssCredential:
             lib.gss_release_name(minor, name)
         return CredentialFacts(subject, None if lifetime[0] == _INDEFINITE else time.time() + lifetime[0])
 
+    def derive(self, seconds: int) -> DataCredential | None:
+        """A limited proxy of it with a new EC key, that lives no longer than ``seconds``; None if it can have none."""
+        minor, pointer = ffi.new("OM_uint32 *"), ffi.new("gss_cred_id_t *")
+        status = lib.pg_data_credential_new(self.pointer[0], seconds, pointer, minor)
+        if status == -1:
+            return None
+        check_gss(status & 0xFFFFFFFF, minor[0])
+        return DataCredential(pointer)
+
     def close(self) -> None:
         """Release it; idempotent."""
         pointer, self.pointer = self.pointer, None
         if pointer is not None:
             lib.gss_release_cred(ffi.new("OM_uint32 *"), pointer)
+
+
+class DataCredential:
+    """What data channels authenticate with when nothing was delegated. `close` it when no handle uses it any more."""
+
+    def __init__(self, pointer: Any) -> None:
+        self.pointer = pointer
+
+    def close(self) -> None:
+        """Release it; idempotent."""
+        pointer, self.pointer = self.pointer, None
+        if pointer is not None:
+            lib.pg_data_credential_free(pointer[0])
 
 
 def _display(name: Any) -> str:

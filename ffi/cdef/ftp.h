@@ -3,7 +3,8 @@ typedef ... pg_ftp;
 typedef struct
 {
     int extended; int ascii; int parallel; int tcp_buffer; int dcau; const char *dcau_subject; int protection; int ipv6;
-    int64_t allocate; gss_cred_id_t credential; const char *user; const char *password; const char *subject; ...;
+    int64_t allocate; gss_cred_id_t credential; const char *delegation; gss_cred_id_t data_credential;
+    const char *user; const char *password; const char *subject; ...;
 } pg_ftp_options;
 globus_result_t pg_ftp_open(pg_ftp **out, const char *client, const char *version, int gridftp2, int debug_fd);
 void pg_ftp_close(pg_ftp *ftp);

@@ -267,10 +267,15 @@ globus_result_t pg_ftp_attr_new(const pg_ftp_options *options, globus_ftp_client
         result = globus_ftp_client_operationattr_set_allocate(attr, (globus_off_t) options->allocate);
     }
     if (result == GLOBUS_SUCCESS
-        && (options->credential != GSS_C_NO_CREDENTIAL || options->user || options->password || options->subject))
+        && (options->credential != GSS_C_NO_CREDENTIAL || options->user || options->password || options->subject
+            || options->delegation))
     {
         result = globus_ftp_client_operationattr_set_authorization(
-            attr, options->credential, options->user, options->password, NULL, options->subject);
+            attr, options->credential, options->user, options->password, options->delegation, options->subject);
+    }
+    if (result == GLOBUS_SUCCESS && options->data_credential != GSS_C_NO_CREDENTIAL)
+    {
+        result = globus_ftp_client_operationattr_set_data_security(attr, 'P', options->data_credential);
     }
     if (result != GLOBUS_SUCCESS)
     {

@@ -48,6 +48,8 @@ typedef struct
     int             ipv6;
     int64_t         allocate;           /* bytes announced by ALLO; -1: none */
     gss_cred_id_t   credential;         /* NULL: the user's default */
+    const char *    delegation;         /* PG_DELEGATE_NONE, PG_DELEGATE_FULL, or NULL: limited */
+    gss_cred_id_t   data_credential;    /* for data channels, by DCSC; NULL: the delegated one */
     const char *    user;
     const char *    password;
     const char *    subject;            /* NULL: the host's name decides */
