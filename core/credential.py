@@ -7,6 +7,6 @@ from pyglobus.ffi.engine import engine
 from pyglobus.ffi.gss import GssCredential
 
 
-def load(path: str) -> GssCredential:
+def load(path: str | None = None) -> GssCredential:
     """Load the credential in ``path``."""
     return engine().submit(GssCredential, path).result()

@@ -14,6 +14,8 @@ MAX_BLOCK_SIZE = 1 << 28
 MAX_PARALLEL = 256
 #: Protection of the data channel: nothing, integrity, or integrity and encryption (RFC 2228).
 PROTECTIONS = ("clear", "safe", "private")
+#: What a server gets of the credential at login: nothing unless it needs it, nothing, or a limited or full proxy.
+DELEGATIONS = ("auto", "none", "limited", "full")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +58,7 @@ class Options:
     length: int | None = None
     create_directories: bool = False
     in_place: bool = False
+    delegate: str = "auto"
     source: Side = field(default_factory=Side)
     destination: Side = field(default_factory=Side)
     retry: Retry | None = None
@@ -75,6 +78,8 @@ class Options:
             _within("length", self.length, 0, 1 << 62)
         if self.protection not in PROTECTIONS:
             raise UsageError("bad protection", where=self.protection, why=f"it is none of {', '.join(PROTECTIONS)}")
+        if self.delegate not in DELEGATIONS:
+            raise UsageError("bad delegation", where=self.delegate, why=f"it is none of {', '.join(DELEGATIONS)}")
         if self.checksum_algorithm.lower() not in ALGORITHMS:
             raise UsageError(
                 "unknown checksum algorithm", where=self.checksum_algorithm, why=f"known are {', '.join(ALGORITHMS)}"

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from pyglobus.core.faults import Role
 from pyglobus.core.options import Options, Side
 from pyglobus.core.session import Session
 from pyglobus.core.url import Url
+from pyglobus.ffi.engine import Operation
 from pyglobus.ffi.ftp import FtpHandle, FtpOptions
 
 # A facts line holds a path and some words; a server that sends more is not to be believed.
@@ -74,6 +75,11 @@ class Remote:
         """
         options = self._options
         secure = self.url.scheme == "gsiftp"
+        delegation = self._delegation() if secure else "limited"
+        data_credential = None
+        if delegation == "none" and options.authenticate_data:
+            data_credential = self._session.data_credential(self._data_path())
+        own = self._side.credential
         return FtpOptions(
             extended=options.parallel > 0 if extended is None else extended,
             parallel=options.parallel,
@@ -82,21 +88,36 @@ class Remote:
             protection=_PROTECTION[options.protection] if secure else "",
             ipv6=":" in self.url.host,
             allocate=allocate,
-            credential=self._session.credential(self._side.credential) if secure else None,
+            credential=self._session.credential(own) if secure and own is not None else None,
+            delegation=delegation,
+            data_credential=data_credential,
             user=self.url.user,
             password=self.url.password,
             subject=self._side.subject if secure else None,
         )
 
+    def _delegation(self) -> str:
+        """What the server gets of the credential: nothing, unless it was asked for or has shown to be needed."""
+        choice = self._options.delegate
+        if choice != "auto":
+            return choice
+        if self._session.delegates(self.url):
+            return "limited"
+        if self._options.authenticate_data and self._session.data_credential(self._data_path()) is None:
+            return "limited"
+        return "none"
+
+    def _data_path(self) -> str | None:
+        """The credential that data channels are derived from: both ends of a third-party transfer need the same."""
+        return self._options.source.credential or self._options.destination.credential
+
     def stat(self) -> Facts | None:
         """What the server tells of this path; None if there is nothing. Servers without MLST are asked for
         the size alone.
         """
-        plain = self.attributes(extended=False)
-        handle = self._session.handle()
         what = f"cannot look at {self.role}"
         try:
-            line = self._run(handle.mlst(self.wire, plain), what, role="source")
+            line = self._run(lambda handle, plain: handle.mlst(self.wire, plain), what, role="source")
         except errors.NotFound as error:
             if error.ftp_code is None:
                 raise
@@ -107,7 +128,7 @@ class Remote:
         else:
             return parse_facts(line)
         try:
-            return Facts("file", self._run(handle.size(self.wire, plain), what, role="source"))
+            return Facts("file", self._run(lambda handle, plain: handle.size(self.wire, plain), what, role="source"))
         except errors.NotFound as error:
             if error.ftp_code is None:
                 raise
@@ -130,18 +151,20 @@ class Remote:
             missing.append(place)
             place = place._parent()
         for place in reversed(missing):
-            operation = self._session.handle().mkdir(place.wire, place.attributes(extended=False))
             try:
-                place._run(operation, "cannot make directory")
+                place._make()
             except errors.Error:
                 if (
                     facts := place.stat()
                 ) is None or not facts.is_directory:  # somebody else may have made it meanwhile
                     raise
 
+    def _make(self) -> None:
+        self._run(lambda handle, plain: handle.mkdir(self.wire, plain), "cannot make directory")
+
     def delete(self) -> None:
         """Delete the file."""
-        self._run(self._session.handle().delete(self.wire, self.attributes(extended=False)), "cannot delete")
+        self._run(lambda handle, plain: handle.delete(self.wire, plain), "cannot delete")
 
     def checksum(self, algorithm: str) -> Generator[None, None, str]:
         """The server's checksum of the part that is transferred; yields while the server computes it."""
@@ -165,8 +188,18 @@ class Remote:
     def _parent(self) -> Remote:
         return Remote(self._session, self.url.parent(), self._side, self._options, self.role)
 
-    def _run(self, operation: Any, what: str, role: Role | None = None) -> Any:
-        """``role`` differs from the end's own where a path of the destination is only looked at."""
-        return self._session.run(
-            operation, what=what, where=str(self.url), role=role or self.role, limit=self._options.connect_timeout
-        )
+    def _run(self, start: Callable[[FtpHandle, FtpOptions], Operation], what: str, role: Role | None = None) -> Any:
+        """Do a small operation; once more, with delegation, if it is that which the server misses.
+
+        ``role`` differs from the end's own where a path of the destination is only looked at.
+        """
+        where, limit, role = str(self.url), self._options.connect_timeout, role or self.role
+        operation = start(self._session.handle(), self.attributes(extended=False))
+        try:
+            return self._session.run(operation, what=what, where=where, role=role, limit=limit)
+        except errors.Error as error:
+            refused = isinstance(error, errors.CredentialError | errors.AccessDenied) or error.ftp_code is None
+            if self._options.delegate != "auto" or not refused or not self._session.fall_back(error, self.url):
+                raise
+        operation = start(self._session.handle(), self.attributes(extended=False))
+        return self._session.run(operation, what=what, where=where, role=role, limit=limit)

@@ -19,10 +19,13 @@ from pyglobus.ffi.engine import Engine, Operation, engine
 from pyglobus.ffi.ftp import FtpHandle
 
 if TYPE_CHECKING:
-    from pyglobus.ffi.gss import GssCredential
+    from pyglobus.core.url import Url
+    from pyglobus.ffi.gss import DataCredential, GssCredential
 
 #: Seconds between two looks at a running operation: five or more events a second, and no measurable load.
 TICK = 0.1
+#: Seconds. A transfer that is opened within this time goes on; what the server keeps is worth nothing afterwards.
+DATA_CREDENTIAL_LIFETIME = 12 * 3600
 
 
 class Session:
@@ -33,7 +36,10 @@ class Session:
         self.debug_fd = debug_fd
         self._gridftp2 = gridftp2
         self._handle: FtpHandle | None = None
-        self._credentials: dict[str, GssCredential] = {}
+        self._credentials: dict[str | None, GssCredential] = {}
+        self._data_credentials: dict[str | None, DataCredential | None] = {}
+        #: Servers, by authority, that have shown to need a delegated credential.
+        self._delegating: set[str] = set()
         self._running: Operation | None = None
         self._cancelled = False
         self._deadline: float | None = None
@@ -49,15 +55,35 @@ class Session:
             self._handle = FtpHandle(self.engine, version=__version__, gridftp2=self._gridftp2, debug_fd=self.debug_fd)
         return self._handle
 
-    def credential(self, path: str | None) -> GssCredential | None:
-        """The credential in ``path``, loaded once; None for None, which is the user's own."""
-        if path is None:
-            return None
+    def credential(self, path: str | None) -> GssCredential:
+        """The credential in ``path``, loaded once; None: the one that the C library finds for the user."""
         if path not in self._credentials:
             from pyglobus.core.credential import load
 
             self._credentials[path] = load(path)
         return self._credentials[path]
+
+    def data_credential(self, path: str | None) -> DataCredential | None:
+        """A short-lived, limited proxy of that credential for data channels; None if it can have none."""
+        if path not in self._data_credentials:
+            derived = self.engine.submit(self.credential(path).derive, DATA_CREDENTIAL_LIFETIME).result()
+            self._data_credentials[path] = derived
+        return self._data_credentials[path]
+
+    def delegates(self, url: Url) -> bool:
+        """Whether the server of ``url`` needs a delegated credential, as far as is known."""
+        return url.authority in self._delegating
+
+    def fall_back(self, error: errors.Error, *urls: Url) -> bool:
+        """Whether ``error`` may come from a login without delegation: if so, these servers get one from now on."""
+        hidden = error.ftp_code is None or error.ftp_code < 500
+        if hidden and not any("DCSC" in text for text in error.chain):
+            return False
+        if isinstance(error, errors.NotFound | errors.CannotCreate | errors.DataError):
+            return False
+        fresh = {url.authority for url in urls if url.scheme == "gsiftp"} - self._delegating
+        self._delegating |= fresh
+        return bool(fresh)
 
     # Waiting ---------------------------------------------------------------------------------------------------------
 
@@ -130,9 +156,11 @@ class Session:
         handle, self._handle = self._handle, None
         if handle is not None:
             handle.close()
-        credentials, self._credentials = self._credentials, {}
-        for credential in credentials.values():
-            _quietly(self.engine.post, credential.close)
+        loaded = [*self._data_credentials.values(), *self._credentials.values()]
+        self._data_credentials, self._credentials = {}, {}
+        for credential in loaded:
+            if credential is not None:
+                _quietly(self.engine.post, credential.close)
 
     def __enter__(self) -> Session:
         return self

@@ -285,7 +285,9 @@ class Transfer:
             try:
                 yield from self._watched(route, started)
                 return
-            except (errors.TransientError, errors.ProtocolError) as error:
+            except errors.Error as error:
+                if self._fall_back(route, error):
+                    continue
                 elapsed = time.monotonic() - started
                 if (
                     retry is None
@@ -301,6 +303,18 @@ class Transfer:
                     route.recover()
                 except errors.TransientError:
                     continue  # the server is still away: that was an attempt, too
+
+    def _fall_back(self, route: Route, error: errors.Error) -> bool:
+        """Whether to try again at once with delegation, which some server may need for authenticated data channels."""
+        remotes = [r for r in (self._source_remote, self._destination_remote) if r is not None]
+        if self.options.delegate != "auto" or route.bytes() or not remotes:
+            return False
+        if not self.session.fall_back(error, *(remote.url for remote in remotes)):
+            return False
+        for remote in remotes:
+            remote.forget(self.session.handle())
+        self._attempts -= 1
+        return True
 
     def _watched(self, route: Route, started: float) -> _Step:
         """One attempt, with events, and an end to standing still."""

@@ -7,6 +7,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+import click
+
 from pyglobus.cli import signals
 from pyglobus.cli.command import BETTER, SAME, Output, argument, command, option
 from pyglobus.cli.progress import Progress
@@ -214,6 +216,14 @@ _CLASSIC_EVERY = 1.0
     help="The name that the destination's server must have.",
 )
 @option(
+    "--delegate",
+    type=click.Choice(["auto", "none", "limited", "full"]),
+    default="auto",
+    section=_SECURITY,
+    help="What servers get of your credential: auto is nothing, or a limited proxy where a server cannot do without; "
+    "globus-url-copy always hands out a limited one.",
+)
+@option(
     "-cred",
     "--credential",
     "credential",
@@ -389,6 +399,7 @@ def _options(
     stall_timeout: float,
     connect_timeout: float,
     timeout: float | None,
+    delegate: str,
     offset: int,
     length: int | None,
 ) -> Options:
@@ -403,6 +414,7 @@ def _options(
         third_party=not no_third_party,
         offset=offset,
         length=length,
+        delegate=delegate,
         create_directories=create_dest,
         in_place=inplace,
         source=Side(subject=source_subject or subject, credential=source_credential or credential),

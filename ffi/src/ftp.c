@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE             /* fopencookie() */
 #include "ftp.h"
 
 #include <errno.h>
@@ -6,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "globus_ftp_client_debug_plugin.h"
 #include "globus_ftp_client_perf_plugin.h"
@@ -75,6 +77,79 @@ static void pg_marker_seen(void *arg, globus_ftp_client_handle_t *handle, globus
     }
 }
 
+/* The log of the control channel: what goes to the descriptor, without the private key that DCSC carries. */
+typedef struct
+{
+    int     fd;
+    size_t  matched;            /* bytes of pg_secret seen since the line began; SIZE_MAX: this line is another */
+} pg_log;
+
+static const char pg_secret[] = "DCSC P ";
+
+static ssize_t pg_log_write(void *cookie, const char *data, size_t length)
+{
+    pg_log *    log = cookie;
+    char *      shown = malloc(length);
+    size_t      count = 0;
+    size_t      i;
+    int         failed = shown == NULL;
+
+    for (i = 0; !failed && i < length; i++)
+    {
+        if (log->matched == sizeof pg_secret - 1 && data[i] != '\n')
+        {
+            continue;
+        }
+        shown[count++] = data[i];
+        if (data[i] == '\n')
+        {
+            log->matched = 0;
+        }
+        else if (log->matched < sizeof pg_secret - 1)
+        {
+            log->matched = data[i] == pg_secret[log->matched] ? log->matched + 1 : SIZE_MAX;
+        }
+    }
+    for (i = 0; !failed && i < count; )
+    {
+        ssize_t n = write(log->fd, shown + i, count - i);
+
+        failed = n < 0 && errno != EINTR;
+        i += n > 0 ? (size_t) n : 0;
+    }
+    free(shown);
+    return failed ? 0 : (ssize_t) length;
+}
+
+static int pg_log_close(void *cookie)
+{
+    pg_log *log = cookie;
+
+    close(log->fd);
+    free(log);
+    return 0;
+}
+
+static FILE *pg_log_open(int fd)
+{
+    static const cookie_io_functions_t  functions = { .write = pg_log_write, .close = pg_log_close };
+    pg_log *                            log = calloc(1, sizeof *log);
+    FILE *                              stream = NULL;
+
+    if (log != NULL && (log->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0)) >= 0
+        && (stream = fopencookie(log, "w", functions)) != NULL)
+    {
+        setvbuf(stream, NULL, _IOLBF, 0);
+        return stream;
+    }
+    if (log != NULL && log->fd >= 0)
+    {
+        close(log->fd);
+    }
+    free(log);
+    return NULL;
+}
+
 globus_result_t pg_handleattr_init(globus_ftp_client_handleattr_t *attr, const char *client, const char *version,
     int gridftp2, int debug_fd, pg_debug *debug)
 {
@@ -88,9 +163,8 @@ globus_result_t pg_handleattr_init(globus_ftp_client_handleattr_t *attr, const c
         && (result = globus_ftp_client_handleattr_set_gridftp2(attr, gridftp2)) == GLOBUS_SUCCESS
         && (result = globus_ftp_client_handleattr_set_clientinfo(attr, client, version, NULL)) == GLOBUS_SUCCESS
         && debug_fd >= 0
-        && (debug->stream = fdopen(fcntl(debug_fd, F_DUPFD_CLOEXEC, 0), "w")) != NULL)
+        && (debug->stream = pg_log_open(debug_fd)) != NULL)
     {
-        setvbuf(debug->stream, NULL, _IOLBF, 0);
         if ((result = globus_ftp_client_debug_plugin_init(&debug->plugin, debug->stream, "debug")) == GLOBUS_SUCCESS)
         {
             result = globus_ftp_client_handleattr_add_plugin(attr, &debug->plugin);
