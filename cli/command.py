@@ -20,6 +20,7 @@ leave to the command. Words are read strictly, as `pyglobus.cli.words` tells. A 
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -76,8 +77,14 @@ class Command(click.Command):
         return super().parse_args(ctx, _sorted(self, ctx, args))
 
     def invoke(self, ctx: click.Context) -> Any:
+        # What was imported to get here stays: the collector, off since the entry point, need never look at it.
+        gc.freeze()
+        gc.enable()
         ctx.params["output"] = output_of(ctx)
         return super().invoke(ctx)
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        usage.write_usage(self, ctx, formatter)
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         usage.write_command(self, ctx, formatter)
@@ -136,6 +143,9 @@ class Group(click.Group):
                 hint=f"{ctx.command_path} --help lists the commands",
             )
         return args[0], found, args[1:]
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        usage.write_usage(self, ctx, formatter)
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         usage.write_group(self, ctx, formatter)

@@ -11,19 +11,21 @@ from __future__ import annotations
 
 import re
 
+# Compiled at their first use: --help imports this module too, and has no sizes to read.
+_FLAGS = re.ASCII | re.IGNORECASE
 _SHIFTS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
-_SIZE = re.compile(r"(\d+)(?:([kmgt])(?:i?b)?|b)?", re.ASCII | re.IGNORECASE)
+_SIZE = r"(\d+)(?:([kmgt])(?:i?b)?|b)?"
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhd]))+", re.ASCII | re.IGNORECASE)
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])", re.ASCII | re.IGNORECASE)
-_PLAIN_NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
+_DURATION = r"(?:\d+(?:\.\d+)?(?:ms|[smhd]))+"
+_DURATION_PART = r"(\d+(?:\.\d+)?)(ms|[smhd])"
+_PLAIN_NUMBER = r"\d+(?:\.\d+)?"
 #: More digits than any size or time needs; beyond this Python's own conversion limits would answer instead of us.
 _LONGEST = 32
 
 
 def parse_size(text: str) -> int:
     """Bytes in ``text``; raises `ValueError` for anything that is not a whole number with an optional unit."""
-    found = _SIZE.fullmatch(text) if len(text) <= _LONGEST else None
+    found = re.fullmatch(_SIZE, text, _FLAGS) if len(text) <= _LONGEST else None
     if found is None:
         raise ValueError(f"{text!r} is not a size such as 65536, 512K, 4M or 1G")
     return int(found[1]) << _SHIFTS[(found[2] or "").lower()]
@@ -32,10 +34,12 @@ def parse_size(text: str) -> int:
 def parse_duration(text: str) -> float:
     """Seconds in ``text``; raises `ValueError` for anything that is not a time."""
     if len(text) <= _LONGEST:
-        if _PLAIN_NUMBER.fullmatch(text):
+        if re.fullmatch(_PLAIN_NUMBER, text, _FLAGS):
             return float(text)
-        if _DURATION.fullmatch(text):
-            return sum(float(number) * _SECONDS[unit.lower()] for number, unit in _DURATION_PART.findall(text))
+        if re.fullmatch(_DURATION, text, _FLAGS):
+            return sum(
+                float(number) * _SECONDS[unit.lower()] for number, unit in re.findall(_DURATION_PART, text, _FLAGS)
+            )
     raise ValueError(f"{text!r} is not a time such as 30s, 5m, 2h or 1h30m")
 
 

@@ -24,29 +24,28 @@ _NAMES_WIDTH = 24
 
 def write_command(command: Command, ctx: click.Context, formatter: click.HelpFormatter) -> None:
     """Write the help of one command."""
-    _write_usage(command, ctx, formatter)
-    if command.help:
-        formatter.write_paragraph()
-        formatter.write_text(_prose(command.help))
+    _write_head(command, ctx, formatter)
     described = [p for p in command.params if isinstance(p, Argument) and p.description]
     _write_table(formatter, "Arguments", [(p.make_metavar(ctx), p.description) for p in described])
     for title, options in sections(command):
         _write_table(formatter, title, [(_names(option, ctx), option.help or "") for option in options])
-    formatter.write_paragraph()
-    formatter.write_text(f"Exit status, files and examples: man {page_name(ctx)}")
+    _write_text(formatter, f"Exit status, files and examples: man {page_name(ctx)}")
 
 
 def write_group(group: Group, ctx: click.Context, formatter: click.HelpFormatter) -> None:
     """Write the help of a noun: its verbs, one line each."""
-    _write_usage(group, ctx, formatter)
-    if group.help:
-        formatter.write_paragraph()
-        formatter.write_text(_prose(group.help))
+    _write_head(group, ctx, formatter)
     _write_table(formatter, "Commands", group.summaries(ctx))
     for title, options in sections(group):
         _write_table(formatter, title, [(_names(option, ctx), option.help or "") for option in options])
-    formatter.write_paragraph()
-    formatter.write_text(f"{ctx.command_path} COMMAND --help tells more; so does man {page_name(ctx)}")
+    _write_text(formatter, f"{ctx.command_path} COMMAND --help tells more; so does man {page_name(ctx)}")
+
+
+def write_usage(command: click.Command, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    """Write the synopsis: one line, or several if it must be."""
+    start = f"Usage: {ctx.command_path} "
+    lines = _wrapped(" ".join(command.collect_usage_pieces(ctx)), formatter.width - len(start))
+    formatter.write(start.replace("Usage:", bold("Usage:"), 1) + f"\n{' ' * len(start)}".join(lines) + "\n")
 
 
 def sections(command: click.Command) -> list[tuple[str, list[Option]]]:
@@ -92,24 +91,41 @@ def wants_style(stream: object = None) -> bool:
     return bool(isatty and isatty()) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def _write_usage(command: click.Command, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-    formatter.write_usage(ctx.command_path, " ".join(command.collect_usage_pieces(ctx)), prefix=f"{bold('Usage:')} ")
+def _write_head(command: click.Command, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    write_usage(command, ctx, formatter)
+    for paragraph in (command.help or "").split("\n\n"):
+        _write_text(formatter, paragraph)
+
+
+def _write_text(formatter: click.HelpFormatter, text: str) -> None:
+    formatter.write("\n" + "\n".join(_wrapped(text, formatter.width)) + "\n")
 
 
 def _write_table(formatter: click.HelpFormatter, title: str, rows: Sequence[tuple[str, str]]) -> None:
-    if rows:
-        formatter.write_paragraph()
-        formatter.write(f"{bold(title)}:\n")
-        with formatter.indentation():
-            formatter.write_dl(rows, col_max=_NAMES_WIDTH, col_spacing=2)
+    if not rows:
+        return
+    names = min(max(len(name) for name, _ in rows), _NAMES_WIDTH)
+    margin = " " * (names + 4)
+    formatter.write(f"\n{bold(title)}:\n")
+    for name, text in rows:
+        lines = _wrapped(text, formatter.width - len(margin))
+        if len(name) > names:
+            lines.insert(0, "")
+        formatter.write(f"  {name:{names}}  {lines[0]}".rstrip() + "\n")
+        formatter.write("".join(f"{margin}{line}\n" for line in lines[1:]))
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """``text`` in lines; textwrap would do it, in most of the time that --help takes."""
+    lines = [""]
+    for word in text.split():
+        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
+            lines.append(word)
+        else:
+            lines[-1] += f" {word}" if lines[-1] else word
+    return lines
 
 
 def _names(option: Option, ctx: click.Context) -> str:
     names = ", ".join(shown_spellings(option))
     return names if option.is_flag or option.count else f"{names} {option.make_metavar(ctx)}"
-
-
-def _prose(text: str) -> str:
-    import inspect
-
-    return inspect.cleandoc(text)

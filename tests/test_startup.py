@@ -13,7 +13,19 @@ from pyglobus.cli.tree import TREE
 #: Top-level modules that take long to import, or that only a running command needs.
 HEAVY = {
     *("asyncio", "concurrent", "cryptography", "email", "hashlib", "http", "importlib.metadata", "json", "logging"),
-    *("multiprocessing", "queue", "rich", "shutil", "socket", "sqlite3", "ssl", "subprocess", "tempfile", "traceback"),
+    *(
+        "multiprocessing",
+        "queue",
+        "rich",
+        "shutil",
+        "socket",
+        "textwrap",
+        "sqlite3",
+        "ssl",
+        "subprocess",
+        "tempfile",
+        "traceback",
+    ),
     *("xml", "_cffi_backend", "pyglobus.ffi", "pyglobus.ffi._globus", "pyglobus.core.toolkit"),
     *("dataclasses", "difflib", "click.shell_completion", "click.testing"),
 }
