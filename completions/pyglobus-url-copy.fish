@@ -34,7 +34,7 @@ function __pyglobus_urls
     end
 end
 set -g __pyglobus_url_copy_paths
-set -g __pyglobus_url_copy_valued --block-size --checksum-algorithm --connect-timeout --credential --dest-credential --dest-subject --format --length --offset --parallel --restart-interval --restart-retries --restart-timeout --source-credential --source-subject --stall-timeout --stats --subject --tcp-buffer-size --timeout -block-size -bs -checksum-alg -cred -dc -dest-subject -ds -dst-cred -len -off -p -parallel -partial-length -partial-offset -rst-interval -rst-retries -rst-timeout -s -sc -source-subject -src-cred -ss -st -stall-timeout -subject -tcp-bs -tcp-buffer-size
+set -g __pyglobus_url_copy_valued --block-size --checksum-algorithm --connect-timeout --credential --delegate --dest-credential --dest-subject --format --length --offset --parallel --restart-interval --restart-retries --restart-timeout --source-credential --source-subject --stall-timeout --stats --subject --tcp-buffer-size --timeout -block-size -bs -checksum-alg -cred -dc -dest-subject -ds -dst-cred -len -off -p -parallel -partial-length -partial-offset -rst-interval -rst-retries -rst-timeout -s -sc -source-subject -src-cred -ss -st -stall-timeout -subject -tcp-bs -tcp-buffer-size
 complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -F -a '(__pyglobus_urls)'
 complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -o vb -d 'Print names, bytes and rates to standard output as the C tool does'
 complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -o verbose-perf -d 'Print names, bytes and rates to standard output as the C tool does'
@@ -83,6 +83,7 @@ complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pygl
 complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -o ds -x -d 'The name that the destination\'s server must have'
 complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -o dest-subject -x -d 'The name that the destination\'s server must have'
 complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -l dest-subject -x -d 'The name that the destination\'s server must have'
+complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -l delegate -x -a 'auto none limited full' -d 'What servers get of your credential'
 complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -o cred -r -F -d 'The proxy or credential file to use at both ends'
 complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -l credential -r -F -d 'The proxy or credential file to use at both ends'
 complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -o sc -r -F -d 'The credential file to use at the source'

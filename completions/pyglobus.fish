@@ -34,7 +34,7 @@ function __pyglobus_urls
     end
 end
 set -g __pyglobus_paths 'url-copy' 'sandbox' 'sandbox up' 'sandbox status' 'sandbox env' 'sandbox exec' 'sandbox logs' 'sandbox down' 'version'
-set -g __pyglobus_valued --account --block-size --checksum-algorithm --connect-timeout --credential --dest-credential --dest-subject --dir --format --length --name --offset --parallel --restart-interval --restart-retries --restart-timeout --shell --source-credential --source-subject --stall-timeout --stats --subject --tcp-buffer-size --timeout -block-size -bs -checksum-alg -cred -dc -dest-subject -ds -dst-cred -len -off -p -parallel -partial-length -partial-offset -rst-interval -rst-retries -rst-timeout -s -sc -source-subject -src-cred -ss -st -stall-timeout -subject -tcp-bs -tcp-buffer-size
+set -g __pyglobus_valued --account --block-size --checksum-algorithm --connect-timeout --credential --delegate --dest-credential --dest-subject --dir --format --length --name --offset --parallel --restart-interval --restart-retries --restart-timeout --shell --source-credential --source-subject --stall-timeout --stats --subject --tcp-buffer-size --timeout -block-size -bs -checksum-alg -cred -dc -dest-subject -ds -dst-cred -len -off -p -parallel -partial-length -partial-offset -rst-interval -rst-retries -rst-timeout -s -sc -source-subject -src-cred -ss -st -stall-timeout -subject -tcp-bs -tcp-buffer-size
 complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'\'' -f -a url-copy -d 'copy a file between URLs'
 complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'\'' -f -a sandbox -d 'a local grid to try things on'
 complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'\'' -f -a version -d 'versions of pyglobus and its libraries'
@@ -92,6 +92,7 @@ complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'url-
 complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'url-copy\'' -o ds -x -d 'The name that the destination\'s server must have'
 complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'url-copy\'' -o dest-subject -x -d 'The name that the destination\'s server must have'
 complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'url-copy\'' -l dest-subject -x -d 'The name that the destination\'s server must have'
+complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'url-copy\'' -l delegate -x -a 'auto none limited full' -d 'What servers get of your credential'
 complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'url-copy\'' -o cred -r -F -d 'The proxy or credential file to use at both ends'
 complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'url-copy\'' -l credential -r -F -d 'The proxy or credential file to use at both ends'
 complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'url-copy\'' -o sc -r -F -d 'The credential file to use at the source'

@@ -26,7 +26,8 @@ HEAVY = {
         "tempfile",
         "traceback",
     ),
-    *("xml", "_cffi_backend", "pyglobus.ffi", "pyglobus.ffi._globus", "pyglobus.core.toolkit"),
+    *("tempfile", "textwrap", "traceback", "xml"),
+    *("_cffi_backend", "pyglobus.ffi", "pyglobus.ffi._globus", "pyglobus.core.toolkit"),
     *("dataclasses", "difflib", "click.shell_completion", "click.testing"),
 }
 PROBE = """
