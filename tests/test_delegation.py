@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ def run(grid: Sandbox, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def without_dcsc(grid: Sandbox) -> Server:
+def without_dcsc(grid: Sandbox) -> Iterator[Server]:
     """A server that needs a delegated credential for authenticated data channels."""
     with grid.start_gridftp("-disable-command-list", "DCSC") as server:
         yield server

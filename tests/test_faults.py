@@ -21,7 +21,13 @@ from pyglobus.core.transfer import copy
     ],
 )
 def test_what_is_missing_is_told_from_where_it_should_go(
-    source, destination, kind, code, grid: Sandbox, served: Path, tmp_path: Path
+    source: str | None,
+    destination: str,
+    kind: type[errors.Error],
+    code: ExitCode,
+    grid: Sandbox,
+    served: Path,
+    tmp_path: Path,
 ) -> None:
     (tmp_path / "local").write_bytes(b"x")
     if source is None:

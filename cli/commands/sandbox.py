@@ -221,8 +221,8 @@ def _run(program: str, command: Sequence[str], grid: Sandbox) -> int:
         child = subprocess.Popen(list(command), executable=program, env=grid.environment(os.environ))
     except OSError as error:
         raise errors.Error("cannot run", where=program, why=error.strerror, errno=error.errno) from error
-    for number in waiting:
-        child.send_signal(number)
+    for caught in waiting:
+        child.send_signal(caught)
     status = child.wait()
     grid.stop()
     if -status in mortal:
