@@ -31,7 +31,7 @@ def backend(hook: str, tree: Path, into: Path, **env: str) -> subprocess.Complet
         env=os.environ | env,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=250,
         check=False,
     )
 
@@ -82,6 +82,7 @@ def test_a_missing_library_ends_the_build_with_the_package_to_install(source: Pa
     assert not list((source / "dist").glob("*.whl"))
 
 
+@pytest.mark.timeout(300)  # it compiles everything
 def test_a_wheel_of_the_source_distribution_uses_the_toolkit_at_globus_location(
     source: Path, nowhere: str, tmp_path: Path
 ) -> None:
@@ -94,13 +95,18 @@ def test_a_wheel_of_the_source_distribution_uses_the_toolkit_at_globus_location(
     with zipfile.ZipFile(wheel) as content:
         names = set(content.namelist())
         content.extractall(tmp_path / "installed")
-        (information,) = {name.partition("/")[0] for name in names if ".dist-info/" in name}
+        (version,) = {name.partition(".dist-info/")[0] for name in names if ".dist-info/" in name}
+        information, share = f"{version}.dist-info", f"{version}.data/data/share"
         scripts = content.read(f"{information}/entry_points.txt").decode()
-    assert {name.partition("/")[0] for name in names} == {"pyglobus", information}
+    assert {name.partition("/")[0] for name in names} == {"pyglobus", information, f"{version}.data"}
     sources = {str(path.relative_to(ROOT)) for area in ("cli", "core") for path in (ROOT / area).rglob("*.py")}
     assert {f"pyglobus/{path}" for path in sources} <= names
     assert {f"pyglobus/{area}/py.typed" for area in ("cli", "core", "ffi")} <= names
     assert f"{information}/licenses/LICENSE" in names
+    pages = {path.name for path in (ROOT / "man").glob("*.1")}
+    assert pages
+    assert {f"{share}/man/man1/{page}" for page in pages} <= names
+    assert f"{share}/bash-completion/completions/pyglobus" in names
     assert "pyglobus-url-copy = pyglobus.cli.main:url_copy" in scripts
     (extension,) = (tmp_path / "installed/pyglobus/ffi").glob("_globus*.so")
     dynamic = subprocess.run(["readelf", "-d", extension], capture_output=True, text=True, check=True).stdout
