@@ -58,7 +58,7 @@ def verified(credential: Issued, authority: Authority, directory: Path, *options
 TEXT = st.text(st.characters(categories=("L", "N", "Zs", "P"), exclude_characters="/="), min_size=1, max_size=12)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(values=st.lists(TEXT.filter(lambda text: bool(text.strip())), min_size=1, max_size=4))
 def test_subject_hash_is_that_of_openssl(values: list[str], tmp_path_factory: pytest.TempPathFactory) -> None:
     key = ec_key()

@@ -469,6 +469,11 @@ def test_root_acts_for_an_unprivileged_account(private_home: Path) -> None:
         reachable = ["sh", "-c", f"ls {shared / 'certificates'} && ! ls {sandbox.directory}"]
         account = pwd.getpwnam("daemon")
         subprocess.run(reachable, user=account.pw_uid, group=account.pw_gid, extra_groups=[], check=True, timeout=30)
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        with Sandbox(Path(place, "grid"), run=()) as sandbox:
+            assert sandbox.data_dir.parent.parent == Path(place), "beside it, where everybody can get"
+        assert list(Path(place).iterdir()) == []
     for wrong, kind in (("root", errors.UsageError), ("no-such-account", errors.ConfigurationError)):
         with pytest.raises(kind):
             Sandbox(account=wrong).start()

@@ -17,8 +17,8 @@ from pyglobus.core import errors
 
 UNPRIVILEGED = "nobody"
 
-#: Where an account may look for a directory, after TMPDIR: these are open to all on any system that follows the FHS.
-_TEMPORARY_DIRECTORIES = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - a name that cannot be guessed is made there
+#: Where every account finds room on a system that follows the FHS, if not in TMPDIR.
+_TEMPORARY_DIRECTORIES = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - what is made there has a name nobody can guess
 
 
 def choose(wanted: str | None) -> str:
@@ -50,12 +50,13 @@ def choose(wanted: str | None) -> str:
 
 
 def reachable(directory: Path) -> Path:
-    """``directory`` if the account is the caller's own, else the name of a new one in a place that every account
-    can reach.
+    """``directory`` if the account is the caller's own, else the name of a new one that every account can reach.
+
+    That lies beside ``directory`` if everybody can get there, else in a temporary directory.
     """
     if os.geteuid() != 0:
         return directory
-    for candidate in (tempfile.gettempdir(), *_TEMPORARY_DIRECTORIES):
+    for candidate in (directory.parent, tempfile.gettempdir(), *_TEMPORARY_DIRECTORIES):
         path = Path(candidate).resolve()
         if path.is_dir() and all(step.stat().st_mode & 0o001 for step in (path, *path.parents)):
             return path / f"pyglobus-{secrets.token_hex(6)}"
