@@ -169,7 +169,7 @@ def test_completed(shell: Shell, line: str, completed: str) -> None:
 
 @pytest.mark.parametrize("prefix", ["file://", "file://localhost", "file:"])
 def test_local_urls(request: pytest.FixtureRequest, home: Path, prefix: str) -> None:
-    for shell in SHELLS if prefix == "file://" else ("bash", "fish"):
+    for shell in SHELLS:
         complete: Shell = request.getfixturevalue(shell)
         url = f"{prefix}{home}"
         assert after(complete, f"pyglobus-url-copy {url}/alp") == f"pyglobus-url-copy {url}/alpha.txt"
