@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -87,6 +88,52 @@ def served(grid: Sandbox, request: pytest.FixtureRequest) -> Iterator[Path]:
         os.chown(directory, account.pw_uid, account.pw_gid)
     yield directory
     shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def memory() -> Iterator[Path]:
+    """A directory that all may enter, in memory if there is room for a few gigabytes: disks take their time."""
+    shared = Path("/dev/shm")
+    roomy = shared.is_dir() and os.access(shared, os.W_OK) and shutil.disk_usage(shared).free > 8 << 30
+    with tempfile.TemporaryDirectory(prefix="pyglobus-test-", dir=shared if roomy else None) as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.fixture(scope="session")
+def memory_grid(blank_user: Path, memory: Path) -> Iterator[Sandbox]:
+    """A grid like ``grid`` that lies and serves in memory, for large files."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(memory))
+        patch.delenv("XDG_RUNTIME_DIR", raising=False)
+        sandbox = Sandbox()
+        sandbox.start()
+    yield sandbox
+    sandbox.stop()
+
+
+@pytest.fixture
+def copy(grid: Sandbox) -> CommandRunner:
+    """Run pyglobus-url-copy as the grid's user. It must succeed unless ``check=False``; the other keywords are those
+    of subprocess.run.
+    """
+    program = str(Path(sys.executable).with_name("pyglobus-url-copy"))
+
+    def run(
+        *arguments: str | Path | bytes, check: bool = True, env: Mapping[str, str | None] | None = None, **how: Any
+    ) -> subprocess.CompletedProcess[str]:
+        environment = {name: value for name, value in (grid.env | dict(env or {})).items() if value is not None}
+        words = [os.fspath(word) for word in arguments]
+        keywords: dict[str, Any] = {"capture_output": True, "text": True, "timeout": 60, "errors": "surrogateescape"}
+        keywords |= how
+        if keywords["capture_output"] and ("stdout" in how or "stderr" in how):
+            keywords["capture_output"] = False
+            keywords = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | keywords
+        done = subprocess.run([program, *words], env=environment, check=False, **keywords)
+        assert not check or done.returncode == 0, done.stderr
+        return done
+
+    return run
 
 
 @pytest.fixture
