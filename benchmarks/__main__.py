@@ -33,6 +33,7 @@ class Failed(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what the command line asks for; the exit status."""
     options = _parser().parse_args(arguments)
+    options.json = options.json.absolute()
     if options.list:
         for case in CASES.values():
             print(f"{case.name:16} {report.title(case, options.size):28} {case.goal}")
@@ -41,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"benchmarks: no such case: {', '.join(unknown)}; --list names them", file=sys.stderr)
         return 2
     cases = [CASES[name] for name in options.cases or CASES]
+    os.chdir(Path(__file__).parents[1])
     # The commands are those of the interpreter that runs this, whatever is first on PATH.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is measured: each case is two command lines that do the same, ours first, and what our time may be.
+"""What is measured: each case is two command lines, ours first, and what our time may be.
 
 A `Copy` moves one file with the same options by both tools. A `Start` compares how long a command takes to begin with
 how long a bare Python does.
@@ -109,12 +109,21 @@ class Start:
 
     @property
     def _runner(self) -> str:
-        return " ".join((Path(self.command[0]).name, *self.command[1:]))
+        return f"{self.name}: {Path(self.command[0]).name}"
 
 
 _LARGE = Goal(ratio=1.05)
 _SMALL = Goal(extra=0.09)
 _IMPORT = (sys.executable, "-c", "import pyglobus.core.transfer")
+# What bash does when TAB is pressed.
+_TAB = """
+. completions/pyglobus-url-copy.bash
+COMP_LINE='pyglobus-url-copy --para' COMP_POINT=24 COMP_CWORD=1 COMP_WORDBREAKS=' =:'
+COMP_WORDS=(pyglobus-url-copy --para)
+_pyglobus_url_copy
+echo "${COMPREPLY[@]}"
+"""
+_COMPLETION = ("bash", "--norc", "-c", _TAB)
 
 CASES: Mapping[str, Case] = {
     case.name: case
@@ -129,6 +138,7 @@ CASES: Mapping[str, Case] = {
         Copy("byte", "put one byte", "file", "gsiftp", _SMALL, large=False, rounds=20),
         Copy("byte-anonymous", "put one byte, anonymous", "file", "ftp", _SMALL, large=False, rounds=20),
         Start("help", "--help", (OURS, "--help"), "SOURCE", Goal(extra=0.08)),
+        Start("completion", "completion in bash", _COMPLETION, "--parallel", Goal(extra=0.08)),
         Start("import", "import core.transfer", _IMPORT, "", Goal(extra=0.04)),
     )
 }
