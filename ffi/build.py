@@ -9,13 +9,15 @@ from pathlib import Path
 
 from cffi import FFI
 
-AREAS = ("common", "gssapi", "ftp_client", "engine", "errors", "delegation", "ftp", "pump", "relay", "modules")
+AREAS = ("common", "gsi_credential", "gssapi", "ftp_client", "engine", "errors", "delegation", "ftp", "pump", "relay", "modules")
 
 PRELUDE = """
 #include <stdlib.h>
+#include <openssl/crypto.h>
 #include "globus_common.h"
 #include "globus_ftp_client.h"
 #include "globus_gass_copy.h"
+#include "globus_gsi_credential.h"
 #include "globus_gss_assist.h"
 #include "gssapi.h"
 #include "engine.h"

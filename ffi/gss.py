@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
 from typing import Any
 
 from pyglobus.ffi import ffi, lib
@@ -15,14 +13,6 @@ from pyglobus.ffi.text import encode
 # gss_import_cred: the token is a string that names a file, as gss_export_cred makes it with this option.
 _FROM_FILE = 1
 _INDEFINITE = 0xFFFFFFFF
-
-
-@dataclass(frozen=True, slots=True)
-class CredentialFacts:
-    """Whose credential it is (GSI's slash notation) and when it ends (seconds since the epoch; None: never)."""
-
-    subject: str
-    expires: float | None
 
 
 class GssCredential:
@@ -43,18 +33,6 @@ class GssCredential:
             buffer = ffi.new("gss_buffer_desc *", {"length": len(token) + 1, "value": value})
             major = lib.gss_import_cred(minor, self.pointer, ffi.NULL, _FROM_FILE, buffer, 0, ffi.NULL)
         check_gss(major, minor[0])
-
-    def facts(self) -> CredentialFacts:
-        """Owner and end of life."""
-        minor = ffi.new("OM_uint32 *")
-        name = ffi.new("gss_name_t *")
-        lifetime = ffi.new("OM_uint32 *")
-        check_gss(lib.gss_inquire_cred(minor, self.pointer[0], name, lifetime, ffi.NULL, ffi.NULL), minor[0])
-        try:
-            subject = _display(name[0])
-        finally:
-            lib.gss_release_name(minor, name)
-        return CredentialFacts(subject, None if lifetime[0] == _INDEFINITE else time.time() + lifetime[0])
 
     def derive(self, seconds: int) -> DataCredential | None:
         """A limited proxy of it with a new EC key, that lives no longer than ``seconds``; None if it can have none."""
@@ -83,14 +61,3 @@ class DataCredential:
         pointer, self.pointer = self.pointer, None
         if pointer is not None:
             lib.pg_data_credential_free(pointer[0])
-
-
-def _display(name: Any) -> str:
-    minor = ffi.new("OM_uint32 *")
-    buffer = ffi.new("gss_buffer_desc *")
-    check_gss(lib.gss_display_name(minor, name, buffer, ffi.NULL), minor[0])
-    try:
-        text: str = bytes(ffi.buffer(buffer.value, buffer.length)).rstrip(b"\0").decode("utf-8", "surrogateescape")
-        return text
-    finally:
-        lib.gss_release_buffer(minor, buffer)

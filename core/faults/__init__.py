@@ -65,24 +65,45 @@ def explain(error: BaseException, *, what: str, where: str | tuple[str, str], ro
     return _judge(evidence, error, what, shown, role)
 
 
+def known(name: str, *, what: str, **fields: str) -> errors.Error:
+    """The error for a fault of the table that was seen without the help of the C libraries, from the fields of its
+    texts.
+    """
+    fault = next(fault for fault in FAULTS if fault.name == name)
+    return _error(fault, Evidence(), fields, what=what, where=None, role=None, chain=())
+
+
 def _judge(evidence: Evidence, error: GlobusError | OSError, what: str, where: str, role: Role | None) -> errors.Error:
     for fault in FAULTS:
         found = fault.rule(evidence)
         if found is not None:
-            fields = {**_common(evidence, role), **found}
-            if fault.detail is not None:
-                fields |= fault.detail(fields)
-            return fault.class_for(role)(
-                what,
-                where=where,
-                why=_sentence(fault.why.format_map(fields)),
-                hint=_sentence(fault.hint.format_map(fields)) if fault.hint else None,
-                chain=_chain(error),
-                ftp_code=evidence.code or None,
-                errno=evidence.file_errno or evidence.network_errno or None,
-                fault=fault.name,
-            )
+            return _error(fault, evidence, found, what=what, where=where or None, role=role, chain=_chain(error))
     raise AssertionError("the last entry of the table holds for everything")
+
+
+def _error(
+    fault: Fault,
+    evidence: Evidence,
+    found: Fields,
+    *,
+    what: str,
+    where: str | None,
+    role: Role | None,
+    chain: tuple[str, ...],
+) -> errors.Error:
+    fields = {**_common(evidence, role), "where": where or "", **found}
+    if fault.detail is not None:
+        fields |= fault.detail(fields)
+    return fault.class_for(role)(
+        what,
+        where=None if where == fields.get("path") else where,  # the reason names it
+        why=_sentence(fault.why.format_map(fields)),
+        hint=_sentence(fault.hint.format_map(fields)),
+        chain=chain,
+        ftp_code=evidence.code or None,
+        errno=evidence.file_errno or evidence.network_errno or None,
+        fault=fault.name,
+    )
 
 
 def _common(evidence: Evidence, role: Role | None) -> Fields:

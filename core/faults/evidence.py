@@ -15,10 +15,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
+from pyglobus.core.url import FTP_SCHEMES, HTTP_SCHEMES, PORTS
 from pyglobus.ffi.errors import GlobusError
 
-#: Control ports of the schemes that have a control channel (RFC 959, GFD.20).
-_CONTROL_PORTS = {"ftp": 21, "gsiftp": 2811}
+#: Ports of the schemes that have a control channel.
+_CONTROL_PORTS = {scheme: PORTS[scheme] for scheme in FTP_SCHEMES}
+
+#: What gass_copy says of a connection that failed, and of an upload that failed, whatever the reason.
+_HTTP_SILENT = r"request was DENIED, for reason: 400|gass_transfer_request_status"
+
+#: Seconds that a host has to answer when its state is looked at.
+_PATIENCE = 3.0
 
 #: Machine-readable causes in replies of the Globus server ("GlobusError: v=1 c=PATH_NOT_FOUND").
 _CAUSES = {
@@ -60,7 +67,7 @@ class Evidence:
 
     ``network_errno`` is a failed network call of ours; ``file_errno`` a failed file operation, or with ``remote`` any
     system call that failed at the server. ``contact`` is the host and port that could not be reached, by us or by the
-    server; ``on_data_channel`` tells that it was none of the ends' control ports.
+    server; ``on_data_channel`` tells that it was none of the ends' control ports. ``unknown_host`` has no address.
     """
 
     own: str = ""
@@ -71,6 +78,7 @@ class Evidence:
     remote: bool = False
     contact: str = ""
     on_data_channel: bool = False
+    unknown_host: str = ""
 
 
 def gather(error: GlobusError | OSError, urls: Sequence[str]) -> Evidence:
@@ -83,7 +91,9 @@ def gather(error: GlobusError | OSError, urls: Sequence[str]) -> Evidence:
         (reply if error.ftp_code and _REPLY.match(link.text) else own).append(link.text)
     lines = tuple(line for line in (_CODES.sub("", line).strip() for line in "\n".join(reply).split("\n")) if line)
     text = "\n".join(own)
-    contact, port = _contact("\n".join(lines)) if lines else _contact(text)
+    if re.search(_HTTP_SILENT, text):
+        return _ask([url for url in urls if urlsplit(url).scheme in HTTP_SCHEMES], text)
+    host, port = _contact("\n".join(lines) or text)
     remote_errno = _remote_errno(lines)
     on_network = error.errno in _NETWORK or re.search(r"System error in (connect|bind)", text) is not None
     return Evidence(
@@ -93,9 +103,29 @@ def gather(error: GlobusError | OSError, urls: Sequence[str]) -> Evidence:
         network_errno=0 if lines or error.local_errno or not on_network else error.errno,
         file_errno=error.local_errno or remote_errno or (0 if on_network else error.errno),
         remote=not error.local_errno and remote_errno != 0,
-        contact=contact,
-        on_data_channel=bool(lines) or (port != 0 and bool(ports := _control_ports(urls)) and port not in ports),
+        contact=f"{host}:{port}" if host else "",
+        on_data_channel=bool(lines) or (bool(host) and bool(ports := _control_ports(urls)) and port not in ports),
+        unknown_host=host if "globus_libc_getaddrinfo failed" in text else "",
     )
+
+
+def _ask(urls: Sequence[str], text: str) -> Evidence:
+    """Find out whether an HTTP server can be reached: the C library gives the same answer for every reason."""
+    import socket
+
+    for url in urls:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        try:
+            socket.create_connection((host, parts.port or PORTS[parts.scheme]), timeout=_PATIENCE).close()
+        except socket.gaierror as error:
+            unknown = error.errno != socket.EAI_AGAIN
+            return Evidence(own=f"{error.strerror}\n{text}", unknown_host=host if unknown else "")
+        except TimeoutError:
+            return Evidence(own=text, network_errno=numbers.ETIMEDOUT)
+        except OSError as error:
+            return Evidence(own=text, network_errno=error.errno or 0)
+    return Evidence(own=text)
 
 
 def words(evidence: Evidence) -> str:

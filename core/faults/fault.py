@@ -29,7 +29,7 @@ class Fault:
     kind: Class | tuple[Class, Class]
     rule: Rule
     why: str
-    hint: str | None = None
+    hint: str
     detail: Callable[[Fields], Fields] | None = None
 
     def class_for(self, role: str | None) -> Class:
@@ -60,19 +60,19 @@ def code(*codes: int) -> Rule:
     return lambda evidence: {} if evidence.code in codes else None
 
 
-def network(*numbers: int, data: bool | None = None) -> Rule:
-    """A network call of ours failed with one of these, on a data channel or not if ``data`` says so."""
+def network(*numbers: int) -> Rule:
+    """A network call of ours failed with one of these."""
+    return lambda evidence: {} if evidence.network_errno in numbers else None
+
+
+def data_channel(*numbers: int) -> Rule:
+    """A network call for a data channel failed with one of these, here or at the server."""
 
     def rule(evidence: Evidence) -> Fields | None:
-        wrong_channel = data is not None and data != evidence.on_data_channel
-        return None if wrong_channel or evidence.network_errno not in numbers else {}
+        number = evidence.network_errno if evidence.on_data_channel else evidence.remote and evidence.file_errno
+        return {} if number in numbers else None
 
     return rule
-
-
-def remote_network(*numbers: int) -> Rule:
-    """A network call of the server failed with one of these: it is always a data channel."""
-    return lambda evidence: {} if evidence.remote and evidence.file_errno in numbers else None
 
 
 def file(*numbers: int) -> Rule:

@@ -7,6 +7,7 @@ import errno
 
 from pyglobus.core.errors import (
     AccessDenied,
+    CannotCreate,
     CredentialError,
     Error,
     NotFound,
@@ -14,7 +15,7 @@ from pyglobus.core.errors import (
     TransientError,
     Unsupported,
 )
-from pyglobus.core.faults.fault import Fault, any_of, code, network, own, remote_network, reply
+from pyglobus.core.faults.fault import Fault, any_of, code, data_channel, network, own, reply
 
 _UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN)
 _LOST = (errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED)
@@ -35,9 +36,16 @@ FAULTS = (
         "check the network and /etc/resolv.conf, then try again",
     ),
     Fault(
+        "data-channel-address",
+        ProtocolError,
+        lambda evidence: {} if evidence.unknown_host and evidence.on_data_channel else None,
+        "the server named an address for data that does not exist ({contact})",
+        "report it to the server's operator",
+    ),
+    Fault(
         "unknown-host",
         NotFound,
-        own(r"Unable to connect to (?P<host>.*):\d+\n(?s:.*)globus_libc_getaddrinfo failed"),
+        lambda evidence: {"host": evidence.unknown_host} if evidence.unknown_host else None,
         "the host name {host} is not known",
         "check the spelling of the host name",
     ),
@@ -51,25 +59,21 @@ FAULTS = (
     Fault(
         "data-channel-refused",
         TransientError,
-        any_of(network(errno.ECONNREFUSED, data=True), remote_network(errno.ECONNREFUSED)),
+        data_channel(errno.ECONNREFUSED),
         "the data channel to {contact} was refused",
         _PORT_RANGE,
     ),
     Fault(
         "data-channel-unreachable",
         TransientError,
-        any_of(
-            network(errno.ETIMEDOUT, *_UNREACHABLE, data=True),
-            remote_network(errno.ETIMEDOUT, *_UNREACHABLE),
-            code(425),
-        ),
+        any_of(data_channel(errno.ETIMEDOUT, *_UNREACHABLE), code(425)),
         "no data channel could be opened{to_contact}",
         _PORT_RANGE,
     ),
     Fault(
         "data-channel-lost",
         TransientError,
-        any_of(code(426), remote_network(*_LOST)),
+        any_of(code(426), data_channel(*_LOST)),
         "the data channel broke during the transfer",
         "try again; if it happens at once or always, a firewall may cut data channels",
     ),
@@ -122,13 +126,25 @@ FAULTS = (
         "what answers is not an HTTP server",
         "check host and port in the URL",
     ),
-    Fault("http-unauthorized", CredentialError, own(http(401, 407)), "the server wants a login ({reason})"),
-    Fault("http-forbidden", AccessDenied, own(http(403)), "the server denies access ({reason})"),
+    Fault(
+        "http-unauthorized",
+        CredentialError,
+        own(http(401, 407)),
+        "the server wants a login ({reason})",
+        "name user and password in the URL, or use https and a credential",
+    ),
+    Fault(
+        "http-forbidden",
+        AccessDenied,
+        own(http(403)),
+        "the server denies access ({reason})",
+        "check the path, and whether the server lets you in with your credential",
+    ),
     Fault(
         "http-not-found",
-        NotFound,
+        (NotFound, CannotCreate),
         own(http(404, 410)),
-        "the server has no such file ({reason})",
+        "the server does not know this path ({reason})",
         "check the path in the URL",
     ),
     Fault(
@@ -140,16 +156,17 @@ FAULTS = (
     ),
     Fault(
         "http-failed",
-        TransientError,
+        Unsupported,
         own(r"request was DENIED, for reason: 400|gass_transfer_request_status"),
-        "the server could not be reached, or it refused the request",
-        "check host, port and path; for https also your credential and the server's certificate",
+        "the server refused the request, or broke off without giving a reason",
+        "check port and path; for https also your credential, and the name in the server's certificate",
     ),
     Fault(
         "http-refused",
         Unsupported,
         own(r"request was DENIED, for reason: (?P<reason>.*)"),
-        "the server refused ({reason})",
+        "the server refused the request ({reason})",
+        "check the path, and whether the server takes this kind of request",
     ),
     Fault(
         "server-busy",
@@ -184,6 +201,7 @@ LATE_FAULTS = (
         Unsupported,
         lambda evidence: {} if 500 <= evidence.code < 600 else None,
         "the server refused ({words})",
+        "look at the whole answer with -vv",
     ),
     Fault(
         "unknown-reply",

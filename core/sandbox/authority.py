@@ -83,9 +83,11 @@ class Issued:
 
     def proxy_pem(self) -> bytes:
         """Certificate, clear key and chain in one: the order that a proxy file has."""
-        key = self.key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
-        )
+        # GSI reads RSA keys in either form, others as PKCS #8 only; some tools expect the older form.
+        form = serialization.PrivateFormat.PKCS8
+        if isinstance(self.key, rsa.RSAPrivateKey):
+            form = serialization.PrivateFormat.TraditionalOpenSSL
+        key = self.key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
         chain = b"".join(link.public_bytes(serialization.Encoding.PEM) for link in self.chain)
         return self.certificate_pem() + key + chain
 

@@ -14,9 +14,4 @@ OM_uint32 gss_acquire_cred(OM_uint32 *minor, gss_name_t name, OM_uint32 time, gs
     gss_cred_id_t *cred, gss_OID_set *actual, OM_uint32 *time_rec);
 OM_uint32 gss_import_cred(OM_uint32 *minor, gss_cred_id_t *cred, gss_OID mech, OM_uint32 option, gss_buffer_t token,
     OM_uint32 time, OM_uint32 *time_rec);
-OM_uint32 gss_inquire_cred(OM_uint32 *minor, gss_cred_id_t cred, gss_name_t *name, OM_uint32 *lifetime,
-    gss_cred_usage_t *usage, gss_OID_set *mechs);
-OM_uint32 gss_display_name(OM_uint32 *minor, gss_name_t name, gss_buffer_t text, gss_OID *type);
 OM_uint32 gss_release_cred(OM_uint32 *minor, gss_cred_id_t *cred);
-OM_uint32 gss_release_name(OM_uint32 *minor, gss_name_t *name);
-OM_uint32 gss_release_buffer(OM_uint32 *minor, gss_buffer_t buffer);
