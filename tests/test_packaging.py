@@ -13,7 +13,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tarfile
 import zipfile
 from pathlib import Path
 
@@ -43,8 +42,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = backend("build_sdist", ROOT, place)
     assert done.returncode == 0, done.stderr
     (archive,) = place.glob("pyglobus-*.tar.gz")
-    with tarfile.open(archive) as tar:
-        tar.extractall(place, filter="data")
+    subprocess.run(["tar", "-xzf", archive, "-C", place], check=True)
     return place / archive.name.removesuffix(".tar.gz")
 
 
