@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What cffi generates the extension from: the declarations of cdef/ and the headers that prove them.
 
-CMake runs ``python -m cffi.gen_src`` on this file. Each file of cdef/ stands for one header, Globus's or our own; a new area
-adds its file here and its C source in CMakeLists.txt, and touches no other.
+CMake runs ``python -m cffi.gen_src`` on this file. Each file of cdef/ stands for one header, Globus's or our own; a
+new area adds its file here and its C source in CMakeLists.txt, and touches no other.
 """
 
 from pathlib import Path

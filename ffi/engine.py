@@ -1,21 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """The engine: one thread that owns every Globus call and runs its event loop.
 
-The toolkit's thread model is "none": no locks, so exactly one thread may be inside it. That thread sleeps in ``select()`` until
-a socket, a timer or a wake-up byte stirs it. Other threads only append to a queue and write that byte; they wait for results in
-Python, so Ctrl-C, deadlines and cancellation work the same everywhere. No Python runs inside a Globus callback: C marks an
-operation as finished, and the loop resolves its future afterwards.
+The toolkit's thread model is "none": no locks, so exactly one thread may be inside it. That thread sleeps in
+``select()`` until a socket, a timer or a wake-up byte stirs it. Other threads only append to a queue and write that
+byte; they wait for results in Python, so Ctrl-C, deadlines and cancellation work the same everywhere. No Python runs
+inside a Globus callback: C marks an operation as finished, and the loop resolves its future afterwards.
 
-Rules: `Engine.submit` and `Operation` may be used from any thread, and from asyncio by ``asyncio.wrap_future``. Callbacks of
-futures run in the engine's thread: short, never blocking. A forked child has no engine. One process has one engine, for the
-toolkit's state is global; it is closed at exit, when operations in flight are cancelled and, if they do not end at once, left.
+Rules: `Engine.submit` and `Operation` may be used from any thread, and from asyncio by ``asyncio.wrap_future``.
+Callbacks of futures run in the engine's thread: short, never blocking; what Python's futures let through goes to
+``threading.excepthook``. The toolkit looks up host names and reads local files inside its one thread: while that
+hangs, nothing else moves, yet waiters can give up.
+
+One process has one engine, for the toolkit's state is global; it lowers the soft limit of open files to 1,000, since
+XIO cannot count further. A forked child has none (and holds copies of the parent's sockets until it ends or calls
+exec, so fork while nothing is in flight). At exit it is closed: operations in flight are cancelled and, if they do not
+end at once, left.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
-import heapq
 import itertools
 import os
 import signal
@@ -32,15 +37,27 @@ from pyglobus.ffi.text import decode
 
 T = TypeVar("T")
 
-# At exit, an aborted operation gets this long to end before it is left to the kernel.
-_CLOSE_GRACE = 0.3
+# A cancelled operation ends within milliseconds, also when its server is silent. If C does not end it in this time (its
+# thread hangs in a name look-up, or the toolkit has lost track), whoever waits is let go, and C keeps what it uses.
+_CANCEL_GRACE = 0.3
+# At exit, the engine's thread gets this long to cancel what is in flight and to end.
+_CLOSE_LIMIT = 0.7
+
+# Signals are for the main thread, except those that tell of a fault in the thread itself.
+_FAULTS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP}
+
+
+def _nothing() -> None:
+    pass
 
 
 class Operation(Future[Any]):
     """One asynchronous operation of the C libraries, as a future.
 
-    ``start(record)`` begins it in the engine with a C record that the completion fills in, ``abort()`` asks C to end it early,
-    ``finish()`` makes the result of a success, and ``release()`` (always called, once) gives back what C used meanwhile.
+    ``start(record)`` begins it in the engine with a C record that the completion fills in, ``abort()`` asks C to end it
+    early, ``finish()`` makes the result of a success, and ``release()`` (always called, once) gives back what C used
+    meanwhile. Where C does not end a cancelled operation in time, ``abandon()`` is called, and ``release()`` if it ends
+    after all. All of them run in the engine's thread; what they raise is raised in the waiter.
     """
 
     def __init__(
@@ -48,39 +65,52 @@ class Operation(Future[Any]):
         engine: Engine,
         start: Callable[[Any], None],
         *,
-        abort: Callable[[], None] = lambda: None,
-        finish: Callable[[], Any] = lambda: None,
-        release: Callable[[], None] = lambda: None,
+        abort: Callable[[], None] = _nothing,
+        abandon: Callable[[], None] = _nothing,
+        finish: Callable[[], Any] = _nothing,
+        release: Callable[[], None] = _nothing,
     ) -> None:
         super().__init__()
         self._engine = engine
         self._start = start
         self._abort = abort
+        self._abandon = abandon
         self._finish = finish
         self._release = release
         self._record: Any = None
+        # Signal handlers may cancel too, hence an RLock.
+        self._gate = threading.RLock()
         self._cancelling = False
+        self._ended = False
+        self._patience: threading.Timer | None = None
         engine.post(self._begin)
 
     def cancel(self) -> bool:
-        """Ask for an early end; True unless it has ended. The future then raises `OperationCancelled`."""
-        if self.done():
-            return False
-        self._cancelling = True
-        with contextlib.suppress(EngineError):
-            self._engine.post(self._stop)
-        return True
+        """Ask for an early end. True unless it has ended: the future then raises `OperationCancelled` within 0.3 s."""
+        with self._gate:
+            if self._ended or self.done():
+                return False
+            if not self._cancelling:
+                self._cancelling = True
+                self._patience = threading.Timer(_CANCEL_GRACE, self._lose_patience)
+                self._patience.daemon = True
+                # No new thread at the interpreter's exit, no post after the engine's: then close() ends everything.
+                with contextlib.suppress(RuntimeError):
+                    self._engine.post(self._stop)
+                    self._patience.start()
+            return True
 
     def _begin(self) -> None:
         if self._cancelling:
             self._resolve(error=OperationCancelled())
             return
-        self._record = self._engine.adopt(self)
         try:
+            self._record = self._engine.adopt(self)
             self._start(self._record)
         except BaseException as error:
-            self._engine.disown(self._record)
-            self._record = None
+            if self._record is not None:
+                self._engine.disown(self._record)
+                self._record = None
             self._resolve(error=error)
 
     def _stop(self) -> None:
@@ -88,62 +118,82 @@ class Operation(Future[Any]):
             with contextlib.suppress(GlobusError):  # it is ending by itself
                 self._abort()
 
+    def _lose_patience(self) -> None:
+        if not self.done():
+            with contextlib.suppress(EngineError):
+                self._engine.post(self._leave)  # first: what the waiter does next comes after it in the queue
+            self._settle(error=OperationCancelled())
+
+    def _leave(self) -> None:
+        if self._record is not None:
+            self._abandon()
+
     def _end(self) -> None:
         """The C side has ended; called by the engine."""
+        with self._gate:
+            self._ended = True
         record, self._record = self._record, None
         error: BaseException | None = None
         result: Any = None
-        if self._cancelling:
-            error = OperationCancelled()
-        elif record.error != ffi.NULL or record.local_errno:
-            error = from_object(record.error, record.local_errno)
-        else:
-            try:
+        try:
+            if self._cancelling:
+                error = OperationCancelled()
+            elif record.error != ffi.NULL or record.local_errno:
+                error = from_object(record.error, record.local_errno)
+            else:
                 result = self._finish()
-            except BaseException as failure:
-                error = failure
+        except BaseException as failure:
+            error = failure
         self._engine.disown(record)
         self._resolve(result, error)
 
     def _resolve(self, result: Any = None, error: BaseException | None = None) -> None:
+        with self._gate:
+            self._ended = True
+            if self._patience is not None:
+                self._patience.cancel()
         try:
             self._release()
         except BaseException as failure:
             error = error or failure
-        with contextlib.suppress(InvalidStateError):  # given up at close
+        self._settle(result, error)
+
+    def _settle(self, result: Any = None, error: BaseException | None = None) -> None:
+        with contextlib.suppress(InvalidStateError):  # the waiter was let go before
             if error is not None:
                 self.set_exception(error)
             else:
                 self.set_result(result)
-
-    def give_up(self, error: BaseException) -> None:
-        """The engine closes without waiting for C: whoever waits is told, and nothing that C may still use is freed."""
-        with contextlib.suppress(InvalidStateError):
-            self.set_exception(error)
 
 
 class Engine:
     """The one engine of this process: take it from `engine()`."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # Signal handlers may post too, hence an RLock.
+        self._lock = threading.RLock()
         self._thread: threading.Thread | None = None
-        self._pid = os.getpid()
+        self._pid: int | None = None
         self._ready = threading.Event()
         self._failure: str | None = None
         self._closing = False
         self._jobs: deque[Callable[[], None]] = deque()
-        self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._operations: dict[int, Operation] = {}
         self._ids = itertools.count(1)
 
     # Any thread ------------------------------------------------------------------------------------------------------
 
     def post(self, job: Callable[[], None]) -> None:
-        """Run ``job`` in the engine's thread soon. It must not raise: use `submit` for what may."""
+        """Run ``job`` in the engine's thread soon; what it raises goes to ``threading.excepthook``.
+
+        Raises `EngineError` after close, after a fork, and if the libraries do not start.
+        """
         self._ensure()
-        self._jobs.append(job)
-        lib.pg_engine_wake()
+        with self._lock:
+            if self._closing:
+                raise EngineError("the Globus engine is closed")
+            self._jobs.append(job)
+            lib.pg_engine_wake()
 
     def submit(self, call: Callable[..., T], *args: Any) -> Future[T]:
         """Run ``call(*args)`` in the engine's thread and return its future; what it raises is raised in the waiter."""
@@ -163,25 +213,38 @@ class Engine:
 
     def close(self) -> None:
         """Cancel what is in flight, stop the thread, deactivate the modules. Idempotent; there is no way back."""
+        if self._pid not in (None, os.getpid()):
+            return
         with self._lock:
-            thread, self._closing = self._thread, True
-        if thread is not None and self._pid == os.getpid() and thread is not threading.current_thread():
-            lib.pg_engine_wake()
-            thread.join(timeout=4 * _CLOSE_GRACE)
+            self._closing = True
+            if self._thread is not None:
+                lib.pg_engine_wake()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout=_CLOSE_LIMIT)
 
     def _ensure(self) -> None:
-        if self._pid != os.getpid():
-            raise EngineError("the Globus engine does not survive a fork: use it in one process only, or start the child afresh")
-        if self._closing:
-            raise EngineError("the Globus engine is closed")
+        if self._pid not in (None, os.getpid()):
+            raise EngineError(
+                "the Globus engine does not survive a fork: use it in one process only, or start the child afresh"
+            )
         if not self._ready.is_set():
             with self._lock:
-                if self._thread is None:
-                    self._thread = threading.Thread(target=self._run, name="globus-engine", daemon=True)
-                    self._thread.start()
-            self._ready.wait()
+                if self._thread is None and not self._closing:
+                    self._launch()
+            if self._thread is not None:
+                self._ready.wait()
         if self._failure:
             raise EngineError(self._failure)
+
+    def _launch(self) -> None:
+        self._pid = os.getpid()
+        self._thread = threading.Thread(target=self._run, name="globus-engine", daemon=True)
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - _FAULTS)  # the new thread inherits it
+        try:
+            self._thread.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        atexit.register(self.close)
 
     # The engine's thread ---------------------------------------------------------------------------------------------
 
@@ -190,14 +253,11 @@ class Engine:
         if threading.current_thread() is not self._thread:
             raise EngineError("this belongs to the Globus engine's thread: submit it there")
 
-    def after(self, seconds: float, call: Callable[[], None]) -> None:
-        """Run ``call`` in the engine's thread after a delay. Call this in that thread; ``call`` must not raise."""
-        self.require()
-        heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._ids), call))
-
     def adopt(self, operation: Operation) -> Any:
         """A C record for an operation that is about to start."""
         self.require()
+        if self._closing:
+            raise EngineError("the Globus engine is closed")
         number = next(self._ids)
         record = lib.pg_operation_new(number)
         if record == ffi.NULL:
@@ -211,60 +271,56 @@ class Engine:
         lib.pg_operation_free(record)
 
     def _run(self) -> None:
-        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-        failed = ffi.new("const char **")
-        code = lib.pg_engine_open(failed)
-        if code:
-            self._failure = f"the Globus libraries do not start: {decode(failed[0])} (code {code})"
-        self._ready.set()
-        if code:
+        try:
+            failed = ffi.new("const char **")
+            code = lib.pg_engine_open(failed)
+            if code:
+                self._failure = f"the Globus libraries do not start: {decode(failed[0])} (code {code})"
+        except BaseException as error:
+            self._failure = f"the Globus libraries do not start: {error}"
+        finally:
+            self._ready.set()
+        if self._failure:
             return
         while not self._closing:
-            lib.pg_engine_turn(self._rest())
-            self._collect()
+            self._turn(-1.0)
         self._shut()
 
-    def _rest(self) -> float:
-        """Seconds until the next timer; negative: none."""
-        if self._jobs:
-            return 0.0
-        return max(0.0, self._timers[0][0] - time.monotonic()) if self._timers else -1.0
-
-    def _collect(self) -> None:
+    def _turn(self, seconds: float) -> None:
+        """Sleep in C for at most so many seconds (negative: no limit), then see what there is to do."""
+        lib.pg_engine_turn(0.0 if self._jobs else seconds)
         while (record := lib.pg_engine_take()) != ffi.NULL:
-            operation = self._operations.get(record.id)
-            if operation is not None:
-                operation._end()
-        while self._jobs:
-            self._jobs.popleft()()
-        while self._timers and self._timers[0][0] <= time.monotonic():
-            heapq.heappop(self._timers)[2]()
+            self._call(self._operations[record.id]._end)
+        for _ in range(len(self._jobs)):  # what these post gets its turn after C
+            self._call(self._jobs.popleft())
+
+    def _call(self, job: Callable[[], None]) -> None:
+        """The loop outlives whatever a job or a future's callback raises."""
+        try:
+            job()
+        except BaseException as error:
+            threading.excepthook(
+                threading.ExceptHookArgs((type(error), error, error.__traceback__, threading.current_thread()))
+            )
 
     def _shut(self) -> None:
+        limit = time.monotonic() + _CANCEL_GRACE
         for operation in list(self._operations.values()):
             operation._cancelling = True
-            operation._stop()
-        limit = time.monotonic() + _CLOSE_GRACE
-        while self._operations and (rest := limit - time.monotonic()) > 0:
-            lib.pg_engine_turn(rest)
-            self._collect()
-        closed = EngineError("the Globus engine is closed")
-        for operation in self._operations.values():
-            operation.give_up(closed)
-        self._collect()
+            self._call(operation._stop)
+        while (self._operations or self._jobs) and (rest := limit - time.monotonic()) > 0:
+            self._turn(rest)
+        while self._jobs:
+            self._call(self._jobs.popleft())
+        for operation in list(self._operations.values()):
+            operation._settle(error=OperationCancelled())  # nothing that C may still use is freed
         if not self._operations:
             lib.pg_engine_close()
 
 
-_engine: Engine | None = None
-_engine_lock = threading.Lock()
+_engine = Engine()
 
 
 def engine() -> Engine:
     """The engine of this process. It starts its thread at the first use and closes at exit."""
-    global _engine
-    with _engine_lock:
-        if _engine is None:
-            _engine = Engine()
-            atexit.register(_engine.close)
-        return _engine
+    return _engine

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Globus error objects as one Python exception that holds the whole chain.
 
-A result that is not zero refers to an error object in a table of the toolkit; `check` takes it out exactly once and frees it.
-Error objects given to callbacks belong to the library; our C code has copied them, and `from_object` only reads.
+A result that is not zero refers to an error object in a table of the toolkit; `check` takes it out exactly once and
+frees it. Error objects given to callbacks belong to the library; our C code has copied them, and `from_object` only
+reads.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ class Link:
 class GlobusError(Exception):
     """An error of the C libraries.
 
-    ``links`` is the chain, outermost first; ``ftp_code`` the server's reply code or 0; ``errno`` the system's number found in
-    the chain or 0; ``local_errno`` that of our own call on a local file, or 0.
+    ``links`` is the chain, outermost first; ``ftp_code`` the server's reply code or 0; ``errno`` the system's number
+    found in the chain or 0; ``local_errno`` that of our own call on a local file, or 0.
     """
 
     def __init__(self, links: tuple[Link, ...], *, ftp_code: int = 0, errno: int = 0, local_errno: int = 0) -> None:
@@ -79,7 +80,10 @@ def check(result: int) -> None:
 
 
 def check_gss(major: int, minor: int) -> None:
-    """Raise what a GSSAPI call's status stands for, unless it is complete. The minor status is a result of the toolkit."""
+    """Raise what a GSSAPI call's status stands for, unless it is complete.
+
+    The minor status is a result of the toolkit.
+    """
     if major != lib.GSS_S_COMPLETE:
         if minor:
             check(minor)

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """GridFTP and FTP: handles with cached connections, and their operations as futures.
 
-A `FtpHandle` does one operation at a time; many handles work side by side in the engine. Its connections stay open between
-operations on the same host. URLs are what globus_ftp_client takes; `FtpOptions` is a flat record that becomes an operation
-attribute for the length of one operation.
+A `FtpHandle` does one operation at a time; many handles work side by side in the engine. Its connections stay open
+between operations on the same host. URLs are what globus_ftp_client takes; `FtpOptions` is a flat record that becomes
+an operation attribute for the length of one operation.
+
+The C handle belongs to the `FtpHandle`, but while an operation runs on it, to that operation: closing an `FtpHandle`
+cancels what runs, and the C handle goes when C has ended. A cancelled operation that C does not end keeps its C handle
+for good, and the `FtpHandle` goes on with a new one.
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pyglobus.ffi import _globus, ffi, lib
@@ -23,8 +27,6 @@ from pyglobus.ffi.text import decode, encode, optional
 
 DONE = ffi.cast("globus_ftp_client_complete_callback_t", ffi.addressof(_globus.lib, "pg_operation_done"))
 CLIENT = b"pyglobus"
-# The longest checksum in hexadecimal that a server may answer (SHA-512 has 128 digits), with room for the terminator.
-_CHECKSUM_ROOM = 256
 # Ranges kept of an interrupted download; more, and the rest is fetched again.
 _MAX_RANGES = 1024
 _DELEGATION = {"none": lib.PG_DELEGATE_NONE, "limited": ffi.NULL, "full": lib.PG_DELEGATE_FULL}
@@ -47,7 +49,7 @@ class FtpOptions:
     delegation: str = "limited"
     data_credential: DataCredential | None = None
     user: str | None = None
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
     subject: str | None = None
 
 
@@ -102,7 +104,10 @@ class Marker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """The part of a file that is moved: ``end`` is exclusive, -1 means to its end; ``partial`` asks the server for a part."""
+    """The part of a file that is moved.
+
+    ``end`` is exclusive, -1 means to its end; ``partial`` asks the server for a part.
+    """
 
     start: int = 0
     end: int = -1
@@ -113,11 +118,13 @@ class FtpHandle:
     """A ``globus_ftp_client_handle_t`` with its cached connections."""
 
     def __init__(self, engine: Engine, *, version: str, gridftp2: bool = False, debug_fd: int = -1) -> None:
-        """``debug_fd``: where the control channel is logged; the descriptor is duplicated when the first operation starts."""
+        """``debug_fd``: where the control channel is logged; duplicated when the first operation starts."""
         self._engine = engine
         self._settings = (version, gridftp2, debug_fd)
         self._pointer: Any = ffi.NULL
+        self._busy = False
         self._closed = False
+        self._operation: Operation | None = None
         #: Bytes of the running transfer: counted here, or as the servers of a third-party transfer report them.
         self.meter = Meter()
         #: Ranges received by the last download, and the last restart marker of a third-party transfer or upload.
@@ -125,27 +132,40 @@ class FtpHandle:
         self.marker: str | None = None
 
     def close(self) -> None:
-        """Close the connections; idempotent, from any thread."""
+        """Cancel what runs and close the connections; idempotent, from any thread."""
         closed, self._closed = self._closed, True
         if not closed:
+            if self._operation is not None:
+                self._operation.cancel()
             with contextlib.suppress(EngineError):
                 self._engine.post(self._drop)
 
     def _drop(self) -> None:
         pointer, self._pointer = self._pointer, ffi.NULL
-        if pointer != ffi.NULL:
+        if pointer != ffi.NULL and not self._busy:
             lib.pg_ftp_close(pointer)
 
-    def _handle(self) -> Any:
+    def _take(self) -> Any:
+        """The C handle, for an operation that is about to start."""
         self._engine.require()
         if self._closed:
             raise EngineError("this FTP handle is closed")
+        if self._busy:
+            raise EngineError("this FTP handle is busy: one operation at a time")
         if self._pointer == ffi.NULL:
             version, gridftp2, debug_fd = self._settings
             out = ffi.new("pg_ftp **")
             check(lib.pg_ftp_open(out, CLIENT, encode(version), gridftp2, debug_fd))
             self._pointer = out[0]
-        return lib.pg_ftp_handle(self._pointer)
+        self._busy = True
+        return self._pointer
+
+    def _give_back(self, ftp: Any) -> None:
+        """The operation on this C handle has ended, perhaps long after it was abandoned or this object was closed."""
+        if ftp == self._pointer:
+            self._busy = False
+        else:
+            lib.pg_ftp_close(ftp)
 
     def _operate(
         self,
@@ -153,29 +173,44 @@ class FtpHandle:
         options: Sequence[FtpOptions],
         *,
         marker: Marker | None = None,
+        abort: Callable[[], int] | None = None,
         finish: Callable[[], Any] = lambda: None,
-        release: Callable[[], None] = lambda: None,
+        release: Callable[[bool], None] = lambda _: None,
     ) -> Operation:
-        """An operation whose attributes and marker live exactly as long as it does."""
+        """An operation whose attributes and marker live exactly as long as it does.
+
+        ``release`` is told whether the C handle is still ours.
+        """
         attributes: list[Attribute] = []
+        ftp: Any = ffi.NULL
 
         def start(record: Any) -> None:
-            handle = self._handle()
-            lib.pg_ftp_reset(self._pointer)
+            nonlocal ftp
+            ftp = self._take()
+            lib.pg_ftp_reset(ftp)
             attributes.extend(Attribute(option) for option in options)
-            check(begin(handle, [attribute.pointer for attribute in attributes], record))
+            check(begin(lib.pg_ftp_handle(ftp), [attribute.pointer for attribute in attributes], record))
 
-        def abort() -> None:
-            check(lib.globus_ftp_client_abort(lib.pg_ftp_handle(self._pointer)))
+        def stop() -> None:
+            check(abort() if abort else lib.globus_ftp_client_abort(lib.pg_ftp_handle(ftp)))
+
+        def abandon() -> None:
+            if ftp == self._pointer:
+                self._pointer, self._busy = ffi.NULL, False
 
         def clean() -> None:
-            release()
-            for attribute in attributes:
-                attribute.close()
-            if marker is not None:
-                marker.close()
+            try:
+                release(ftp == self._pointer)
+            finally:
+                for attribute in attributes:
+                    attribute.close()
+                if marker is not None:
+                    marker.close()
+                if ftp != ffi.NULL:
+                    self._give_back(ftp)
 
-        return Operation(self._engine, start, abort=abort, finish=finish, release=clean)
+        self._operation = Operation(self._engine, start, abort=stop, abandon=abandon, finish=finish, release=clean)
+        return self._operation
 
     def forget(self, url: str) -> None:
         """Close the cached connection to the host of ``url``: after an error it may be in an unknown state."""
@@ -202,7 +237,7 @@ class FtpHandle:
         buffer = ffi.new("globus_byte_t **")
         length = ffi.new("globus_size_t *")
 
-        def release() -> None:
+        def release(_: bool) -> None:
             lib.free(buffer[0])
 
         return self._operate(
@@ -214,9 +249,11 @@ class FtpHandle:
             release=release,
         )
 
-    def checksum(self, url: str, algorithm: str, options: FtpOptions, *, offset: int = 0, length: int = -1) -> Operation:
+    def checksum(
+        self, url: str, algorithm: str, options: FtpOptions, *, offset: int = 0, length: int = -1
+    ) -> Operation:
         """Checksum of a file as the server computes it (CKSM), in hexadecimal."""
-        text = ffi.new("char[]", _CHECKSUM_ROOM)
+        text = ffi.new("char[]", lib.PG_CHECKSUM_ROOM)
         return self._operate(
             lambda handle, attr, record: lib.globus_ftp_client_cksm(
                 handle, encode(url), attr[0], text, offset, length, encode(algorithm), DONE, record
@@ -228,13 +265,15 @@ class FtpHandle:
     def mkdir(self, url: str, options: FtpOptions) -> Operation:
         """Make a directory."""
         return self._operate(
-            lambda handle, attr, record: lib.globus_ftp_client_mkdir(handle, encode(url), attr[0], DONE, record), [options]
+            lambda handle, attr, record: lib.globus_ftp_client_mkdir(handle, encode(url), attr[0], DONE, record),
+            [options],
         )
 
     def delete(self, url: str, options: FtpOptions) -> Operation:
         """Delete a file."""
         return self._operate(
-            lambda handle, attr, record: lib.globus_ftp_client_delete(handle, encode(url), attr[0], DONE, record), [options]
+            lambda handle, attr, record: lib.globus_ftp_client_delete(handle, encode(url), attr[0], DONE, record),
+            [options],
         )
 
     # Transfers -------------------------------------------------------------------------------------------------------
@@ -250,24 +289,31 @@ class FtpHandle:
             pump = lib.pg_pump_new(record, handle, fd, block, blocks)
             if pump == ffi.NULL:
                 raise OSError(ffi.errno, os.strerror(ffi.errno))
-            self.meter.attach(lambda: lib.pg_pump_bytes(pump))
+            self.meter.attach(read)
             result: int = run(pump, attributes[0], marker.open())
             return result
 
-        def release() -> None:
+        def read() -> int:
+            return int(lib.pg_pump_bytes(pump))
+
+        def release(ours: bool) -> None:
             if pump != ffi.NULL:
-                self.meter.settle()
-                pairs = ffi.new("int64_t[]", 2 * _MAX_RANGES)
-                count = min(lib.pg_pump_ranges(pump, pairs, _MAX_RANGES), _MAX_RANGES)
-                self.ranges = [(pairs[2 * i], pairs[2 * i + 1]) for i in range(count)]
-                self._note_marker()
+                self.meter.settle(read)
+                if ours:
+                    pairs = ffi.new("int64_t[]", 2 * _MAX_RANGES)
+                    count = min(lib.pg_pump_ranges(pump, pairs, _MAX_RANGES), _MAX_RANGES)
+                    self.ranges = [(pairs[2 * i], pairs[2 * i + 1]) for i in range(count)]
+                    self._note_marker()
                 lib.pg_pump_free(pump)
 
-        return self._operate(begin, [options], marker=marker, release=release)
+        return self._operate(
+            begin, [options], marker=marker, abort=lambda: int(lib.pg_pump_abort(pump)), release=release
+        )
 
     def put(
-        self, fd: int, url: str, options: FtpOptions, span: Span, *, block: int, blocks: int, marker: Marker | None = None
-    ) -> Operation:
+        self, fd: int, url: str, options: FtpOptions, span: Span, *, block: int, blocks: int,
+        marker: Marker | None = None,
+    ) -> Operation:  # fmt: skip
         """Send an open file; its descriptor may be closed once the operation has started."""
         name = encode(url)
         return self._pumped(
@@ -295,11 +341,16 @@ class FtpHandle:
         """Let one server send to another."""
         marker = marker or Marker()
         names = encode(source), encode(dest)
+        pointer: Any = ffi.NULL
+
+        def read() -> int:
+            return int(lib.pg_ftp_reported(pointer))
 
         def begin(handle: Any, attr: list[Any], record: Any) -> int:
+            nonlocal pointer
             self.ranges, self.marker = [], None
             pointer = self._pointer
-            self.meter.attach(lambda: lib.pg_ftp_reported(pointer))
+            self.meter.attach(read)
             result: int
             if span.partial:
                 result = lib.globus_ftp_client_partial_third_party_transfer(
@@ -311,9 +362,10 @@ class FtpHandle:
                 )
             return result
 
-        def release() -> None:
-            self.meter.settle()
-            self._note_marker()
+        def release(ours: bool) -> None:
+            self.meter.settle(read)
+            if ours:
+                self._note_marker()
 
         return self._operate(begin, [source_options, dest_options], marker=marker, release=release)
 

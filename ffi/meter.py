@@ -11,7 +11,7 @@ class Meter:
     """Read by any thread at any time; the engine's thread attaches the C counter and settles it before it is freed."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may ask too
         self._read: Callable[[], int] | None = None
         self._last = 0
 
@@ -20,11 +20,11 @@ class Meter:
         with self._lock:
             self._read = read
 
-    def settle(self) -> None:
-        """Keep the last value: the counter is about to go."""
+    def settle(self, read: Callable[[], int]) -> None:
+        """Keep the last value of this counter, which is about to go, unless another was attached since."""
         with self._lock:
-            if self._read is not None:
-                self._last, self._read = self._read(), None
+            if self._read == read:
+                self._last, self._read = read(), None
 
     def bytes(self) -> int:
         """Bytes moved so far."""

@@ -16,7 +16,9 @@ from pyglobus.ffi.text import encode, optional
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelayEnd:
-    """One end: a URL with its scheme (and FTP options, or for https the subject that the server must have), or a descriptor."""
+    """One end: a URL (with FTP options; or with its scheme, and for https the subject that the server must have), or a
+    descriptor.
+    """
 
     url: str | None = None
     fd: int = -1
@@ -43,8 +45,9 @@ class _Side:
 
 
 def relay(
-    engine: Engine, source: RelayEnd, dest: RelayEnd, span: Span, *, block: int, version: str, meter: Meter, debug_fd: int = -1
-) -> Operation:
+    engine: Engine, source: RelayEnd, dest: RelayEnd, span: Span, *, block: int, version: str, meter: Meter,
+    debug_fd: int = -1,
+) -> Operation:  # fmt: skip
     """Copy from one end to the other. Descriptors are duplicated; bytes are counted once a second at best."""
     sides: list[_Side] = []
     pointer: Any = ffi.NULL
@@ -61,14 +64,17 @@ def relay(
             )
         )  # fmt: skip
         pointer = out[0]
-        meter.attach(lambda: lib.pg_relay_bytes(pointer))
+        meter.attach(read)
+
+    def read() -> int:
+        return int(lib.pg_relay_bytes(pointer))
 
     def abort() -> None:
         check(lib.pg_relay_cancel(pointer))
 
     def release() -> None:
         if pointer != ffi.NULL:
-            meter.settle()
+            meter.settle(read)
             lib.pg_relay_free(pointer)
         for side in sides:
             side.close()

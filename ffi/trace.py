@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A library object that writes each call through it to stderr, one line a call, without secrets.
 
-Arguments that point to structures are shown as addresses, so pass phrases inside them never appear; user names and passwords
-inside URLs are blanked. The event loop's own turns are left out.
+Arguments that point to structures are shown as addresses, so pass phrases inside them never appear; user names and
+passwords inside URLs are blanked. The event loop's own turns are left out.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-_QUIET = frozenset({"pg_engine_turn", "pg_engine_take", "pg_engine_wake", "pg_pump_bytes", "pg_relay_bytes", "pg_ftp_reported"})
-_USERINFO = re.compile(rb"//[^/@\s]*@")
+_QUIET = frozenset(
+    {"pg_engine_turn", "pg_engine_take", "pg_engine_wake", "pg_pump_bytes", "pg_relay_bytes", "pg_ftp_reported"}
+)
+_USERINFO = re.compile(rb"//[^/\s]*@")
 
 
 def _show(value: Any) -> str:
@@ -42,7 +44,8 @@ class TracedLibrary:
             result = call(*args)
             seconds = time.monotonic() - self._start
             shown = ", ".join(map(_show, args))
-            sys.stderr.write(f"ffi {seconds:9.6f} [{threading.current_thread().name}] {name}({shown}) = {_show(result)}\n")
+            thread = threading.current_thread().name
+            sys.stderr.write(f"ffi {seconds:9.6f} [{thread}] {name}({shown}) = {_show(result)}\n")
             return result
 
         return traced

@@ -1,4 +1,5 @@
 /* src/ftp.h */
+#define PG_CHECKSUM_ROOM ...
 typedef ... pg_ftp;
 typedef struct
 {

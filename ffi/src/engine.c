@@ -75,7 +75,6 @@ static globus_result_t pg_open_pipe(void)
         fcntl(fds[i], F_SETFD, FD_CLOEXEC);
         fcntl(fds[i], F_SETFL, O_NONBLOCK);
     }
-    engine.write_fd = fds[1];
     if ((result = globus_xio_driver_load("file", &engine.driver)) == GLOBUS_SUCCESS
         && (result = globus_xio_stack_init(&engine.stack, NULL)) == GLOBUS_SUCCESS
         && (result = globus_xio_stack_push_driver(engine.stack, engine.driver)) == GLOBUS_SUCCESS
@@ -88,6 +87,15 @@ static globus_result_t pg_open_pipe(void)
             result = globus_xio_open(engine.handle, NULL, attr);
         }
         globus_xio_attr_destroy(attr);
+    }
+    if (result == GLOBUS_SUCCESS)
+    {
+        engine.write_fd = fds[1];
+    }
+    else
+    {
+        close(fds[0]);
+        close(fds[1]);
     }
     return result;
 }
@@ -153,7 +161,7 @@ void pg_engine_wake(void)
 {
     if (!atomic_flag_test_and_set(&engine.pending) && write(engine.write_fd, "", 1) < 0)
     {
-        atomic_flag_clear(&engine.pending);     /* full is impossible (one byte at most); closed: nobody sleeps */
+        atomic_flag_clear(&engine.pending);     /* full is impossible (one byte at most); not open: nobody sleeps */
     }
 }
 
@@ -183,8 +191,6 @@ void pg_engine_close(void)
     {
         globus_module_deactivate(pg_modules[i]);
     }
-    close(engine.write_fd);
-    engine.write_fd = -1;
 }
 
 pg_operation *pg_operation_new(uint64_t id)
@@ -209,9 +215,9 @@ void pg_operation_free(pg_operation *operation)
 
 void pg_operation_finish(pg_operation *operation, globus_object_t *borrowed)
 {
-    if (borrowed != NULL)
+    if (borrowed != NULL && (operation->error = globus_object_copy(borrowed)) == NULL && operation->local_errno == 0)
     {
-        operation->error = globus_object_copy(borrowed);
+        operation->local_errno = ENOMEM;            /* a failure must not look like success */
     }
     operation->next = NULL;
     *engine.last = operation;

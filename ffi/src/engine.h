@@ -28,7 +28,7 @@ void            pg_engine_turn(double seconds);
 void            pg_engine_wake(void);
 /* The next finished operation, or NULL. */
 pg_operation *  pg_engine_take(void);
-/* Close the wake-up pipe and deactivate the modules: only when nothing is in flight. */
+/* Deactivate the modules: only when nothing is in flight. The pipe stays, since another thread may be about to write to it. */
 void            pg_engine_close(void);
 
 pg_operation *  pg_operation_new(uint64_t id);

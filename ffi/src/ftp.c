@@ -77,6 +77,80 @@ static void pg_marker_seen(void *arg, globus_ftp_client_handle_t *handle, globus
     }
 }
 
+/* The library copies the checksum of a reply into the caller's buffer, however long it is: here it is cut first. */
+static void pg_guard_reply(globus_ftp_client_plugin_t *plugin, void *arg, globus_ftp_client_handle_t *handle,
+    const char *url, globus_object_t *error, const globus_ftp_control_response_t *reply)
+{
+    const size_t longest = sizeof "213 " - 1 + PG_CHECKSUM_ROOM - 1;
+
+    (void) plugin; (void) arg; (void) handle; (void) url; (void) error;
+    if (reply != NULL && reply->code == 213 && reply->response_length > longest)
+    {
+        reply->response_buffer[longest] = '\0';
+    }
+}
+
+/* Replies are only shown to plugins that care for the operation. */
+static void pg_guard_checksum(globus_ftp_client_plugin_t *plugin, void *arg, globus_ftp_client_handle_t *handle,
+    const char *url, globus_off_t offset, globus_off_t length, const char *algorithm,
+    const globus_ftp_client_operationattr_t *attr, globus_bool_t restart)
+{
+    (void) plugin; (void) arg; (void) handle; (void) url; (void) offset; (void) length; (void) algorithm; (void) attr;
+    (void) restart;
+}
+
+static globus_ftp_client_plugin_t *pg_guard_copy(globus_ftp_client_plugin_t *plugin, void *arg);
+
+static void pg_guard_destroy(globus_ftp_client_plugin_t *plugin, void *arg)
+{
+    (void) arg;
+    globus_ftp_client_plugin_destroy(plugin);
+    free(plugin);
+}
+
+static globus_result_t pg_guard_init(globus_ftp_client_plugin_t *plugin)
+{
+    globus_result_t result = globus_ftp_client_plugin_init(plugin, "pyglobus_guard", GLOBUS_FTP_CLIENT_CMD_MASK_ALL, NULL);
+
+    if (result == GLOBUS_SUCCESS)
+    {
+        globus_ftp_client_plugin_set_copy_func(plugin, pg_guard_copy);
+        globus_ftp_client_plugin_set_destroy_func(plugin, pg_guard_destroy);
+        globus_ftp_client_plugin_set_cksm_func(plugin, pg_guard_checksum);
+        globus_ftp_client_plugin_set_response_func(plugin, pg_guard_reply);
+    }
+    return result;
+}
+
+static globus_ftp_client_plugin_t *pg_guard_copy(globus_ftp_client_plugin_t *plugin, void *arg)
+{
+    globus_ftp_client_plugin_t *    copy = malloc(sizeof *copy);
+    globus_result_t                 result;
+
+    (void) plugin; (void) arg;
+    if (copy != NULL && (result = pg_guard_init(copy)) != GLOBUS_SUCCESS)
+    {
+        globus_object_free(globus_error_get(result));
+        free(copy);
+        copy = NULL;
+    }
+    return copy;
+}
+
+/* A handle takes a copy of each plugin that its attribute has. */
+static globus_result_t pg_guard_add(globus_ftp_client_handleattr_t *attr)
+{
+    globus_ftp_client_plugin_t  guard = NULL;
+    globus_result_t             result = pg_guard_init(&guard);
+
+    if (result == GLOBUS_SUCCESS)
+    {
+        result = globus_ftp_client_handleattr_add_plugin(attr, &guard);
+        globus_ftp_client_plugin_destroy(&guard);
+    }
+    return result;
+}
+
 /* The log of the control channel: what goes to the descriptor, without the private key that DCSC carries. */
 typedef struct
 {
@@ -150,6 +224,21 @@ static FILE *pg_log_open(int fd)
     return NULL;
 }
 
+static globus_result_t pg_debug_open(globus_ftp_client_handleattr_t *attr, int fd, pg_debug *debug)
+{
+    globus_result_t result;
+
+    if ((debug->stream = pg_log_open(fd)) == NULL)
+    {
+        return globus_error_put(globus_error_construct_errno_error(GLOBUS_COMMON_MODULE, NULL, errno));
+    }
+    if ((result = globus_ftp_client_debug_plugin_init(&debug->plugin, debug->stream, "debug")) == GLOBUS_SUCCESS)
+    {
+        result = globus_ftp_client_handleattr_add_plugin(attr, &debug->plugin);
+    }
+    return result;
+}
+
 globus_result_t pg_handleattr_init(globus_ftp_client_handleattr_t *attr, const char *client, const char *version,
     int gridftp2, int debug_fd, pg_debug *debug)
 {
@@ -162,13 +251,9 @@ globus_result_t pg_handleattr_init(globus_ftp_client_handleattr_t *attr, const c
     if ((result = globus_ftp_client_handleattr_set_cache_all(attr, GLOBUS_TRUE)) == GLOBUS_SUCCESS
         && (result = globus_ftp_client_handleattr_set_gridftp2(attr, gridftp2)) == GLOBUS_SUCCESS
         && (result = globus_ftp_client_handleattr_set_clientinfo(attr, client, version, NULL)) == GLOBUS_SUCCESS
-        && debug_fd >= 0
-        && (debug->stream = pg_log_open(debug_fd)) != NULL)
+        && debug_fd >= 0)
     {
-        if ((result = globus_ftp_client_debug_plugin_init(&debug->plugin, debug->stream, "debug")) == GLOBUS_SUCCESS)
-        {
-            result = globus_ftp_client_handleattr_add_plugin(attr, &debug->plugin);
-        }
+        result = pg_debug_open(attr, debug_fd, debug);
     }
     if (result != GLOBUS_SUCCESS)
     {
@@ -212,7 +297,8 @@ globus_result_t pg_ftp_open(pg_ftp **out, const char *client, const char *versio
         && (result = globus_ftp_client_restart_marker_plugin_init(
             &ftp->markers, pg_marker_begin, pg_marker_seen, NULL, ftp)) == GLOBUS_SUCCESS
         && (result = globus_ftp_client_handleattr_add_plugin(&attr, &ftp->perf)) == GLOBUS_SUCCESS
-        && (result = globus_ftp_client_handleattr_add_plugin(&attr, &ftp->markers)) == GLOBUS_SUCCESS)
+        && (result = globus_ftp_client_handleattr_add_plugin(&attr, &ftp->markers)) == GLOBUS_SUCCESS
+        && (result = pg_guard_add(&attr)) == GLOBUS_SUCCESS)
     {
         result = globus_ftp_client_handle_init(&ftp->handle, &attr);
     }

@@ -10,6 +10,9 @@
 #include "engine.h"
 #include "globus_ftp_client.h"
 
+/* Bytes that globus_ftp_client_cksm() may write into the caller's buffer on our handles: SHA-512 has 128 digits. */
+#define PG_CHECKSUM_ROOM 256
+
 typedef struct pg_ftp pg_ftp;
 
 /* Who logs the control channel, and where. */

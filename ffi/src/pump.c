@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,11 +23,13 @@ struct pg_pump
     size_t                          block;
     int                             blocks;
     unsigned char *                 memory;
+    int64_t                         start;          /* get: the first byte that may come */
     int64_t                         next;           /* put: where the next block is read */
-    int64_t                         end;            /* put: exclusive, -1: end of file */
+    int64_t                         end;            /* exclusive, -1: end of file */
     int64_t                         shift;          /* get: remote offset less local offset */
     int                             outstanding;    /* registered buffers */
     int                             drained;        /* no more to register */
+    int                             stopped;        /* the file is not touched any more */
     int                             done;           /* the operation's own callback has come */
     globus_object_t *               error;
     _Atomic int64_t                 bytes;
@@ -37,9 +40,14 @@ struct pg_pump
 
 pg_pump *pg_pump_new(pg_operation *operation, globus_ftp_client_handle_t *handle, int fd, size_t block, int blocks)
 {
-    pg_pump *pump = calloc(1, sizeof *pump);
+    pg_pump *pump;
 
-    if (pump == NULL)
+    if (block == 0 || blocks <= 0 || block > SIZE_MAX / (size_t) blocks)
+    {
+        errno = EINVAL;
+        return NULL;
+    }
+    if ((pump = calloc(1, sizeof *pump)) == NULL)
     {
         return NULL;
     }
@@ -96,18 +104,31 @@ static void pg_drop(globus_result_t result)
     }
 }
 
+globus_result_t pg_pump_abort(pg_pump *pump)
+{
+    pump->drained = 1;
+    pump->stopped = 1;
+    return pump->done ? GLOBUS_SUCCESS : globus_ftp_client_abort(pump->handle);
+}
+
 /* The local file failed: end the transfer. Its own callback still comes, with an error that matters less than ours. */
 static void pg_fail(pg_pump *pump, int error)
 {
-    pump->drained = 1;
     if (pump->operation->local_errno == 0)
     {
         pump->operation->local_errno = error;
     }
-    if (!pump->done)
+    pg_drop(pg_pump_abort(pump));
+}
+
+/* The error of the whole operation, which comes last, replaces that of a block. */
+static void pg_keep(pg_pump *pump, globus_object_t *error)
+{
+    if (pump->error != NULL)
     {
-        pg_drop(globus_ftp_client_abort(pump->handle));
+        globus_object_free(pump->error);
     }
+    pump->error = globus_object_copy(error);
 }
 
 static void pg_ended(void *arg, globus_ftp_client_handle_t *handle, globus_object_t *error)
@@ -119,7 +140,7 @@ static void pg_ended(void *arg, globus_ftp_client_handle_t *handle, globus_objec
     pump->drained = 1;
     if (error != NULL)
     {
-        pump->error = globus_object_copy(error);
+        pg_keep(pump, error);
     }
     pg_settle(pump);
 }
@@ -193,17 +214,21 @@ static void pg_written(void *arg, globus_ftp_client_handle_t *handle, globus_obj
 {
     pg_pump *pump = arg;
 
-    (void) handle; (void) offset; (void) eof;
+    (void) handle; (void) offset;
     pump->outstanding--;
     if (error != NULL)
     {
-        pump->drained = 1;
+        pg_keep(pump, error);
     }
     else
     {
         atomic_fetch_add(&pump->bytes, (int64_t) length);
-        pg_send(pump, buffer);
     }
+    if (error != NULL || eof)
+    {
+        pump->drained = 1;          /* a block that is thrown away says "end of file" too, and may come without an error */
+    }
+    pg_send(pump, buffer);
     pg_settle(pump);
 }
 
@@ -255,14 +280,15 @@ static int pg_write_block(pg_pump *pump, const unsigned char *buffer, size_t len
     {
         ssize_t n = pwrite(pump->fd, buffer, length, (off_t) offset);
 
-        if (n >= 0)
+        if (n > 0)
         {
             buffer += n;
             offset += n;
             length -= (size_t) n;
         }
-        else if (errno != EINTR)
+        else if (n == 0 || errno != EINTR)
         {
+            errno = n == 0 ? EIO : errno;
             return -1;
         }
     }
@@ -289,6 +315,10 @@ static int pg_note(pg_pump *pump, int64_t start, int64_t end)
     }
     else
     {
+        if (pump->ranges == PG_RANGES)
+        {
+            return 0;
+        }
         if (pump->ranges == pump->room)
         {
             int         room = pump->room ? 2 * pump->room : 16;
@@ -329,16 +359,15 @@ static void pg_received(void *arg, globus_ftp_client_handle_t *handle, globus_ob
     {
         pump->drained = 1;
     }
-    else if (length > 0 && pump->operation->local_errno == 0)
+    else if (length > 0 && !pump->stopped)
     {
         int64_t start = (int64_t) offset;
-        int64_t local = start - pump->shift;
 
-        if (local < 0)
+        if (start < pump->start || (pump->end >= 0 && (start > pump->end || (int64_t) length > pump->end - start)))
         {
             pg_fail(pump, EBADMSG);                 /* the server sent what was not asked for */
         }
-        else if (pg_write_block(pump, buffer, length, local) != 0)
+        else if (pg_write_block(pump, buffer, length, start - pump->shift) != 0)
         {
             pg_fail(pump, errno);
         }
@@ -365,6 +394,8 @@ globus_result_t pg_pump_get(pg_pump *pump, const char *url, globus_ftp_client_op
     globus_result_t result;
     int             i;
 
+    pump->start = partial && start > shift ? start : shift;
+    pump->end = partial ? end : -1;
     pump->shift = shift;
     result = partial
         ? globus_ftp_client_partial_get(pump->handle, url, attr, restart, (globus_off_t) start, (globus_off_t) end,

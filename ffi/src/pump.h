@@ -12,9 +12,11 @@
 #include "engine.h"
 #include "globus_ftp_client.h"
 
+#define PG_RANGES 65536
+
 typedef struct pg_pump pg_pump;
 
-/* NULL: no memory or no descriptor left (errno). operation is queued when the pump has ended; it stays the caller's. */
+/* NULL: no memory, no descriptor left, or no buffers asked for (errno). operation is queued when the pump has ended; it stays the caller's. */
 pg_pump *       pg_pump_new(pg_operation *operation, globus_ftp_client_handle_t *handle, int fd, size_t block, int blocks);
 /* Only after its operation has ended, or when the start failed. */
 void            pg_pump_free(pg_pump *pump);
@@ -26,9 +28,13 @@ globus_result_t pg_pump_put(pg_pump *pump, const char *url, globus_ftp_client_op
 globus_result_t pg_pump_get(pg_pump *pump, const char *url, globus_ftp_client_operationattr_t *attr,
     globus_ftp_client_restart_marker_t *restart, int64_t start, int64_t end, int partial, int64_t shift);
 
+/* From now on neither read nor write the file, and end the transfer early. */
+globus_result_t pg_pump_abort(pg_pump *pump);
+
 /* Bytes moved so far; any thread may ask. */
 int64_t         pg_pump_bytes(pg_pump *pump);
-/* Received ranges in order, merged: fills at most count pairs of start and end, returns how many there are. */
+/* Received ranges in order, merged: fills at most count pairs of start and end, returns how many there are. A server that
+   scatters its blocks into more than PG_RANGES ranges has some left out. */
 int             pg_pump_ranges(pg_pump *pump, int64_t *pairs, int count);
 
 #endif
