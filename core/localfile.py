@@ -74,10 +74,7 @@ class LocalDestination:
             self.fd = os.dup(1)
             return
         if create_directories and (parent := os.path.dirname(path)):
-            try:
-                os.makedirs(parent, exist_ok=True)
-            except OSError as error:
-                raise _creation("cannot make directory", parent, error) from error
+            make_directory(parent)
         try:
             self._open(in_place)
         except OSError as error:
@@ -159,6 +156,16 @@ class LocalDestination:
             self.commit()
         else:
             self.discard()
+
+
+def make_directory(path: str) -> None:
+    """Make a directory and those above it, unless they are there. Raises `errors.CannotCreate`,
+    `errors.AccessDenied`.
+    """
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as error:
+        raise _creation("cannot make directory", path, error) from error
 
 
 def same_file(source: LocalSource, path: str) -> bool:

@@ -45,7 +45,8 @@ class Options:
     """The choices of a transfer. Sizes and offsets are bytes, times are seconds.
 
     ``length`` None is to the end of the file; ``stall_timeout`` 0 never ends a transfer that stands still;
-    ``timeout`` limits the whole. ``in_place`` writes a local destination without a temporary name.
+    ``timeout`` limits the whole. ``in_place`` writes a local destination without a temporary name. ``reuse_data`` keeps data channels open
+    from file to file (MODE E) where the server can.
     """
 
     parallel: int = 0
@@ -58,6 +59,7 @@ class Options:
     length: int | None = None
     create_directories: bool = False
     in_place: bool = False
+    reuse_data: bool = False
     delegate: str = "auto"
     source: Side = field(default_factory=Side)
     destination: Side = field(default_factory=Side)

@@ -81,7 +81,7 @@ class Remote:
             data_credential = self._session.data_credential(self._data_path())
         own = self._side.credential
         return FtpOptions(
-            extended=options.parallel > 0 if extended is None else extended,
+            extended=self._extended() if extended is None else extended,
             parallel=options.parallel,
             tcp_buffer=options.tcp_buffer,
             dcau="" if options.authenticate_data or not secure else "N",
@@ -95,6 +95,10 @@ class Remote:
             password=self.url.password,
             subject=self._side.subject if secure else None,
         )
+
+    def _extended(self) -> bool:
+        """MODE E for parallel streams, and for data channels that stay open, unless the server has shown to lack it."""
+        return self._options.parallel > 0 or (self._options.reuse_data and not self._session.lacks_extended(self.url))
 
     def _delegation(self) -> str:
         """What the server gets of the credential: nothing, unless it was asked for or has shown to be needed."""
@@ -152,19 +156,33 @@ class Remote:
             place = place._parent()
         for place in reversed(missing):
             try:
-                place._make()
+                place.make()
             except errors.Error:
                 if (
                     facts := place.stat()
                 ) is None or not facts.is_directory:  # somebody else may have made it meanwhile
                     raise
 
-    def _make(self) -> None:
+    def make(self) -> None:
+        """Make this directory."""
         self._run(lambda handle, plain: handle.mkdir(self.wire, plain), "cannot make directory")
 
     def delete(self) -> None:
         """Delete the file."""
         self._run(lambda handle, plain: handle.delete(self.wire, plain), "cannot delete")
+
+    def child(self, name: str) -> Remote:
+        """The entry ``name`` of this directory."""
+        return Remote(self._session, self.url.join(name), self._side, self._options, self.role)
+
+    def listing(self, kind: str) -> Generator[bytes, None, None]:
+        """A listing of this directory in pieces as they come: of "names" or "facts" (see `pyglobus.ffi.ftp`)."""
+        listing = self._session.handle().list(self.wire, self.attributes(), kind)
+        watching = self._session.watch(listing.operation, what="cannot list", where=str(self.url), role="source")
+        for _ in watching:
+            if piece := listing.take():
+                yield piece
+        yield listing.take()
 
     def checksum(self, algorithm: str) -> Generator[None, None, str]:
         """The server's checksum of the part that is transferred; yields while the server computes it."""

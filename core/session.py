@@ -40,6 +40,8 @@ class Session:
         self._data_credentials: dict[str | None, DataCredential | None] = {}
         #: Servers, by authority, that have shown to need a delegated credential.
         self._delegating: set[str] = set()
+        #: Servers that have refused MODE E.
+        self._streaming: set[str] = set()
         self._running: Operation | None = None
         self._cancelled = False
         self._deadline: float | None = None
@@ -73,6 +75,16 @@ class Session:
     def delegates(self, url: Url) -> bool:
         """Whether the server of ``url`` needs a delegated credential, as far as is known."""
         return url.authority in self._delegating
+
+    def lacks_extended(self, url: Url) -> bool:
+        """Whether the server of ``url`` has refused MODE E."""
+        return url.authority in self._streaming
+
+    def stream(self, *urls: Url) -> bool:
+        """From now on use stream mode with these servers; whether that is news for one of them."""
+        fresh = {url.authority for url in urls if url.is_ftp} - self._streaming
+        self._streaming |= fresh
+        return bool(fresh)
 
     def fall_back(self, error: errors.Error, *urls: Url) -> bool:
         """Whether ``error`` may come from a login without delegation: if so, these servers get one from now on."""

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pyglobus.core import checksum, errors
 from pyglobus.core.localfile import LocalDestination, LocalSource, same_file
 from pyglobus.core.options import Options
-from pyglobus.core.remote import Remote
+from pyglobus.core.remote import Facts, Remote
 from pyglobus.core.route import Get, LocalCopy, Put, Relay, Route, ThirdParty, ftp_end, http_end
 from pyglobus.core.session import Session
 from pyglobus.core.url import Url, parse
@@ -106,8 +106,12 @@ class Transfer:
         options: Options | None = None,
         *,
         session: Session | None = None,
+        known: Facts | None = None,
     ) -> None:
-        """Raises `errors.UsageError` for URLs that make no sense together."""
+        """``known`` are facts of the source from a listing: then neither end is looked at again before the bytes move.
+
+        Raises `errors.UsageError` for URLs that make no sense together.
+        """
         self.options = options or Options()
         self.source = parse(source) if isinstance(source, str) else source
         self.destination = parse(destination) if isinstance(destination, str) else destination
@@ -126,6 +130,7 @@ class Transfer:
             self.destination = self.destination.join(self.source.name)
         if self.source == self.destination and not self.source.is_stream:
             raise _same(self.source)
+        self._known = known
         self._owned = session is None
         self.session = session or Session()
         self._stack = ExitStack()
@@ -218,7 +223,7 @@ class Transfer:
             self._note_size(source.size)
         elif url.is_ftp:
             self._source_remote = Remote(self.session, url, options.source, options, "source")
-            facts = self._source_remote.stat()
+            facts = self._known or self._source_remote.stat()
             if facts is None:
                 raise errors.NotFound(
                     "cannot get", where=str(url), why="no such file or directory", fault="no-such-file"
@@ -249,13 +254,13 @@ class Transfer:
             self._stack.callback(destination.discard)
         elif url.is_ftp:
             self._destination_remote = remote = Remote(self.session, url, options.destination, options, "destination")
-            facts = remote.stat()
+            facts = remote.stat() if self._known is None else None
             if facts is not None and facts.is_directory:
                 raise errors.CannotCreate(
                     "cannot put", where=str(url), why="it is a directory",
                     hint="a destination that is a directory ends with a slash", fault="is-directory",
                 )  # fmt: skip
-            if facts is None and options.create_directories:
+            if facts is None and self._known is None and options.create_directories:
                 remote.make_directories()
             if facts is None:
                 self._stack.push(lambda kind, *_: self._clean_up(remote, kind))
@@ -305,12 +310,17 @@ class Transfer:
                     continue  # the server is still away: that was an attempt, too
 
     def _fall_back(self, route: Route, error: errors.Error) -> bool:
-        """Whether to try again at once with delegation, which some server may need for authenticated data channels."""
+        """Whether to try again at once with what a server may need: delegation for its data channels, or
+        stream mode.
+        """
         remotes = [r for r in (self._source_remote, self._destination_remote) if r is not None]
-        if self.options.delegate != "auto" or route.bytes() or not remotes:
+        if route.bytes() or not remotes:
             return False
-        if not self.session.fall_back(error, *(remote.url for remote in remotes)):
-            return False
+        urls = [remote.url for remote in remotes]
+        if not (self.options.delegate == "auto" and self.session.fall_back(error, *urls)):
+            plain = self.options.reuse_data and not self.options.parallel and error.ftp_code in (500, 501, 502, 504)
+            if not (plain and isinstance(error, errors.Unsupported) and self.session.stream(*urls)):
+                return False
         for remote in remotes:
             remote.forget(self.session.handle())
         self._attempts -= 1

@@ -9,7 +9,20 @@ from pathlib import Path
 
 from cffi import FFI
 
-AREAS = ("common", "gsi_credential", "gssapi", "ftp_client", "engine", "errors", "delegation", "ftp", "pump", "relay", "modules")
+AREAS = (
+    "common",
+    "gsi_credential",
+    "gssapi",
+    "ftp_client",
+    "engine",
+    "errors",
+    "delegation",
+    "ftp",
+    "listing",
+    "pump",
+    "relay",
+    "modules",
+)
 
 PRELUDE = """
 #include <stdlib.h>
@@ -24,6 +37,7 @@ PRELUDE = """
 #include "delegation.h"
 #include "errors.h"
 #include "ftp.h"
+#include "listing.h"
 #include "pump.h"
 #include "relay.h"
 #include "modules.h"

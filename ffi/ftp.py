@@ -29,6 +29,7 @@ DONE = ffi.cast("globus_ftp_client_complete_callback_t", ffi.addressof(_globus.l
 CLIENT = b"pyglobus"
 # Ranges kept of an interrupted download; more, and the rest is fetched again.
 _MAX_RANGES = 1024
+_LIST_KINDS = {"names": lib.PG_LIST_NAMES, "facts": lib.PG_LIST_FACTS, "tree": lib.PG_LIST_TREE}
 _DELEGATION = {"none": lib.PG_DELEGATE_NONE, "limited": ffi.NULL, "full": lib.PG_DELEGATE_FULL}
 
 
@@ -276,6 +277,10 @@ class FtpHandle:
             [options],
         )
 
+    def list(self, url: str, options: FtpOptions, kind: str) -> Listing:
+        """List a directory: "names" alone, with "facts", or the whole "tree" below it with facts."""
+        return Listing(self, url, options, _LIST_KINDS[kind])
+
     # Transfers -------------------------------------------------------------------------------------------------------
 
     def _pumped(
@@ -372,3 +377,38 @@ class FtpHandle:
     def _note_marker(self) -> None:
         if self._pointer != ffi.NULL:
             self.marker = decode(lib.pg_ftp_marker(self._pointer)) or None
+
+
+class Listing:
+    """A listing under way: wait for ``operation``, and `take` what has come meanwhile, and once more at the end."""
+
+    def __init__(self, handle: FtpHandle, url: str, options: FtpOptions, kind: int) -> None:
+        self._handle = handle
+        self._pointer: Any = ffi.NULL
+        self._rest = b""
+
+        def begin(pointer: Any, attributes: list[Any], record: Any) -> int:
+            out = ffi.new("pg_listing **")
+            result: int = lib.pg_listing_start(out, record, pointer, encode(url), attributes[0], kind)
+            self._pointer = out[0]
+            return result
+
+        def release() -> None:
+            if self._pointer != ffi.NULL:
+                self._rest = self._take()
+                lib.pg_listing_free(self._pointer)
+                self._pointer = ffi.NULL
+
+        self.operation = handle._operate(begin, [options], release=release)
+
+    def take(self) -> bytes:
+        """The bytes that have come since the last call; from any thread but the engine's."""
+        return self._handle._engine.submit(self._take).result()
+
+    def _take(self) -> bytes:
+        rest, self._rest = self._rest, b""
+        if self._pointer != ffi.NULL:
+            length = ffi.new("size_t *")
+            data = lib.pg_listing_take(self._pointer, length)
+            rest += bytes(ffi.buffer(data, length[0])) if length[0] else b""
+        return rest

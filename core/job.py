@@ -1,0 +1,331 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Many files: a plan, a few workers with connections of their own, and one account of what became of each file.
+
+The planner and every worker are threads that wait most of the time; the bytes move in the engine. Workers take files
+from a bounded queue, so planning never runs far ahead, and a tree of any size fits into memory. Whoever iterates a
+`Job` gets its events in one thread; leaving the loop early cancels everything.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from pyglobus.core import errors
+from pyglobus.core.localfile import make_directory
+from pyglobus.core.options import Options
+from pyglobus.core.plan import Directory, Item, Pair, Plan
+from pyglobus.core.remote import Facts, Remote
+from pyglobus.core.session import Session
+from pyglobus.core.sync import Sync
+from pyglobus.core.transfer import Progress, Result, Retrying, Transfer
+
+# Files that may wait between planner and workers: enough to keep them busy, too few to matter.
+_AHEAD = 1000
+_TICK = 0.1
+#: Connections that a job opens by itself.
+DEFAULT_CONCURRENCY = 4
+
+
+@dataclass(frozen=True, slots=True)
+class FileStarted:
+    """A worker begins with a file."""
+
+    source: str
+    destination: str
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class FileDone:
+    """A file has arrived."""
+
+    result: Result
+
+
+@dataclass(frozen=True, slots=True)
+class FileSkipped:
+    """A file that is at its destination already (``sync``)."""
+
+    source: str
+    destination: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileFailed:
+    """A file, or what should have been listed, that could not be copied."""
+
+    source: str
+    destination: str
+    error: errors.Error
+
+
+@dataclass(frozen=True, slots=True)
+class JobProgress:
+    """The whole, several times a second. ``total`` counts the bytes planned so far; ``planned`` tells if that is
+    all.
+    """
+
+    bytes: int
+    total: int
+    done: int
+    failed: int
+    skipped: int
+    files: int
+    planned: bool
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """What became of it: numbers of files, bytes moved, seconds."""
+
+    done: int
+    failed: int
+    skipped: int
+    bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class JobFinished:
+    """The end."""
+
+    result: JobResult
+
+
+JobEvent = FileStarted | FileDone | FileSkipped | FileFailed | Retrying | JobProgress | JobFinished
+_Queue = queue.Queue[Item | None]
+
+
+class Job:
+    """A job, to be run once by iterating or by `run`."""
+
+    def __init__(
+        self,
+        pairs: Iterable[Pair],
+        options: Options,
+        *,
+        recursive: bool = False,
+        continue_on_error: bool = False,
+        concurrency: int = 0,
+        sync: Sync | None = None,
+        debug_fd: int = -1,
+    ) -> None:
+        """``concurrency`` 0: as many connections as serve the job. The deadline of ``options`` is that of the job."""
+        self._pairs = pairs
+        self._limit = options.timeout
+        self._options = replace(options, timeout=None)
+        self._recursive = recursive
+        self._continue = continue_on_error
+        self._concurrency = concurrency or DEFAULT_CONCURRENCY
+        self._sync = sync
+        self._debug_fd = debug_fd
+        self._items: _Queue = queue.Queue(_AHEAD)
+        self._events: queue.SimpleQueue[JobEvent | None] = queue.SimpleQueue()
+        self._sessions: list[Session] = []
+        self._stop = threading.Event()
+        self._cancelled = False
+        self._moving: dict[int, int] = {}
+        self._failures: list[errors.Error] = []
+        self._done = self._skipped = self._files = self._moved = self._total = 0
+        self._planned = False
+
+    def cancel(self) -> None:
+        """End it soon. Safe in signal handlers and from any thread."""
+        self._cancelled = True
+        self._stop.set()
+        for session in list(self._sessions):
+            session.cancel()
+
+    def run(self, on_event: Callable[[JobEvent], None] | None = None) -> JobResult:
+        """Do it all; ``on_event`` is called in this thread.
+
+        Raises the first error, or, with ``continue_on_error``, `errors.PartlyDone` at the end if some files failed.
+        """
+        events = iter(self)
+        try:
+            for event in events:
+                if on_event is not None:
+                    on_event(event)
+                if isinstance(event, JobFinished):
+                    return event.result
+        finally:
+            events.close()
+        raise AssertionError("a job ends with JobFinished or an error")
+
+    def __iter__(self) -> Generator[JobEvent, None, None]:
+        started = time.monotonic()
+        threads = [threading.Thread(target=self._guarded, args=(self._plan,), name="planner", daemon=True)]
+        for number in range(self._concurrency):
+            worker = threading.Thread(
+                target=self._guarded, args=(self._work, number), name=f"worker-{number}", daemon=True
+            )
+            threads.append(worker)
+        try:
+            for thread in threads:
+                thread.start()
+            yield from self._follow(len(threads), started)
+        finally:
+            if any(thread.is_alive() for thread in threads):
+                self._stop.set()
+                for session in list(self._sessions):
+                    session.cancel()
+                for thread in threads:
+                    thread.join()
+        self._judge()
+        result = JobResult(self._done, len(self._failures), self._skipped, self._moved, time.monotonic() - started)
+        yield JobFinished(result)
+
+    def _follow(self, running: int, started: float) -> Generator[JobEvent, None, None]:
+        shown = 0.0
+        while running:
+            with suppress(queue.Empty):
+                event = self._events.get(timeout=_TICK)
+                if event is None:
+                    running -= 1
+                    continue
+                self._count(event)
+                yield event
+            now = time.monotonic()
+            if self._limit is not None and now - started > self._limit:
+                raise errors.DeadlineExceeded("deadline reached", hint="--timeout sets it")
+            if now - shown >= _TICK:
+                shown = now
+                yield self._progress(now - started)
+
+    def _count(self, event: JobEvent) -> None:
+        if isinstance(event, FileDone):
+            self._done += 1
+            self._moved += event.result.bytes
+        elif isinstance(event, FileSkipped):
+            self._skipped += 1
+        elif isinstance(event, FileFailed):
+            self._failures.append(event.error)
+            if not self._continue:
+                self._stop.set()
+
+    def _progress(self, seconds: float) -> JobProgress:
+        moving = sum(list(self._moving.values()))
+        return JobProgress(
+            self._moved + moving, self._total, self._done, len(self._failures), self._skipped, self._files,
+            self._planned, seconds,
+        )  # fmt: skip
+
+    def _judge(self) -> None:
+        if self._cancelled:
+            raise errors.Cancelled("cancelled")
+        if not self._failures:
+            return
+        if not self._continue or (len(self._failures) == 1 and not self._done + self._skipped):
+            raise self._failures[0]
+        raise errors.PartlyDone(
+            f"{len(self._failures)} of {self._files} files failed" if self._files else "nothing could be copied",
+            why=str(self._failures[0]),
+            failures=self._failures,
+        )
+
+    # Threads ---------------------------------------------------------------------------------------------------------
+
+    def _guarded(self, main: Callable[..., None], *args: int) -> None:
+        session = Session(debug_fd=self._debug_fd)
+        self._sessions.append(session)
+        try:
+            with session:
+                if not self._cancelled:
+                    main(session, *args)
+        except errors.Error as error:
+            if not self._stop.is_set():
+                self._events.put(FileFailed("", "", error))
+        except BaseException as error:
+            self._events.put(FileFailed("", "", errors.Error("internal error", why=repr(error), fault="internal")))
+            self._stop.set()
+        finally:
+            self._events.put(None)
+
+    def _plan(self, session: Session) -> None:
+        plan = Plan(session, self._options, recursive=self._recursive)
+        try:
+            for pair in self._pairs:
+                try:
+                    for step in plan.steps(pair):
+                        if self._stop.is_set():
+                            return
+                        if isinstance(step, Directory):
+                            self._make(session, step)
+                        else:
+                            self._offer(session, step)
+                except errors.Error as error:
+                    self._events.put(FileFailed(str(pair.source), str(pair.destination), error))
+                    if not self._continue:
+                        return
+        finally:
+            self._planned = True
+            for _ in range(self._concurrency):
+                self._put(None)
+
+    def _offer(self, session: Session, item: Item) -> None:
+        self._files += 1
+        if self._sync is not None and not self._sync.differs(session, self._options, item):
+            self._events.put(FileSkipped(str(item.source), str(item.destination)))
+            return
+        self._total += item.size or 0
+        self._put(item)
+
+    def _put(self, item: Item | None) -> None:
+        while True:
+            try:
+                self._items.put(item, timeout=_TICK)
+                return
+            except queue.Full:
+                if self._stop.is_set():
+                    return
+
+    def _make(self, session: Session, directory: Directory) -> None:
+        url = directory.url
+        if url.is_local:
+            make_directory(url.path)
+        elif url.is_ftp:
+            place = Remote(session, url, self._options.destination, self._options, "destination")
+            if place.stat() is None:
+                place.make_directories()
+                place.make()
+
+    def _work(self, session: Session, number: int) -> None:
+        while not self._stop.is_set():
+            try:
+                item = self._items.get(timeout=_TICK)
+            except queue.Empty:
+                continue
+            if item is None:
+                return
+            self._copy(session, number, item)
+
+    def _copy(self, session: Session, number: int, item: Item) -> None:
+        source, destination = str(item.source), str(item.destination)
+
+        def on_event(event: object) -> None:
+            if isinstance(event, Progress):
+                self._moving[number] = event.bytes
+            elif isinstance(event, Retrying):
+                self._events.put(event)
+
+        options = self._options
+        if item.offset is not None or item.length is not None:
+            options = replace(options, offset=item.offset or 0, length=item.length)
+        self._events.put(FileStarted(source, destination, item.size))
+        try:
+            known = Facts("file", item.size) if item.listed else None
+            transfer = Transfer(item.source, item.destination, options, session=session, known=known)
+            result = transfer.run(on_event)
+        except errors.Error as error:
+            self._moving[number] = 0
+            if not (self._stop.is_set() and isinstance(error, errors.Cancelled)):
+                self._events.put(FileFailed(source, destination, error))
+            return
+        self._moving[number] = 0
+        self._events.put(FileDone(result))

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which files of a mirror differ. The destination's directories are listed once each, not looked at file by file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pyglobus.core import checksum, errors
+from pyglobus.core.localfile import LocalSource
+from pyglobus.core.options import Options, Side
+from pyglobus.core.plan import Item
+from pyglobus.core.remote import Remote
+from pyglobus.core.session import Session
+from pyglobus.core.tree import Entry, list_local, list_remote, parse_time
+from pyglobus.core.url import Url
+
+#: Copy what is missing; or differs in size; or in size or is older; or in size or checksum. As globus-url-copy
+#: numbers them.
+MISSING, SIZE, TIME, CHECKSUM = range(4)
+
+
+class Sync:
+    """Compares the items of a plan with their destinations, in the order of the plan."""
+
+    def __init__(self, level: int = TIME) -> None:
+        if level not in (MISSING, SIZE, TIME, CHECKSUM):
+            raise errors.UsageError("bad sync level", where=str(level), why="it is 0, 1, 2 or 3")
+        self._level = level
+        self._directory: Url | None = None
+        self._entries: dict[str, Entry] = {}
+
+    def differs(self, session: Session, options: Options, item: Item) -> bool:
+        """Whether the item must be copied."""
+        there = self._find(session, options, item.destination)
+        if there is None or there.directory:
+            return True
+        if self._level == MISSING:
+            return False
+        size, modified = item.size, item.modified
+        if not item.listed:
+            size, modified = _look(session, options, item.source)
+        if size != there.size:
+            return True
+        if self._level == TIME:
+            return modified is None or there.modified is None or there.modified < modified
+        if self._level == CHECKSUM:
+            return _sum(session, options, item.source, "source") != _sum(
+                session, options, item.destination, "destination"
+            )
+        return False
+
+    def _find(self, session: Session, options: Options, url: Url) -> Entry | None:
+        parent = url.parent()
+        if parent != self._directory:
+            self._directory, self._entries = parent, {}
+            try:
+                self._entries = {entry.name: entry for entry in _entries(session, options, parent)}
+            except (errors.NotFound, errors.CannotCreate):
+                pass  # a directory that is not there has no entries
+        return self._entries.get(url.name)
+
+
+def _entries(session: Session, options: Options, directory: Url) -> Iterator[Entry]:
+    if directory.is_local:
+        return list_local(directory.path)
+    return list_remote(Remote(session, directory, options.destination, options, "destination"))
+
+
+def _look(session: Session, options: Options, url: Url) -> tuple[int | None, float | None]:
+    if url.is_local:
+        with LocalSource(url.path) as source:
+            return source.size, source.status.st_mtime
+    if url.is_ftp:
+        facts = Remote(session, url, options.source, options, "source").stat()
+        if facts is not None:
+            return facts.size, parse_time(facts.modified)
+    return None, None
+
+
+def _sum(session: Session, options: Options, url: Url, role: str) -> str:
+    if url.is_local:
+        with LocalSource(url.path) as source:
+            return checksum.of_file(source.fd, options.checksum_algorithm, tick=session.check)
+    side: Side = options.source if role == "source" else options.destination
+    computing = Remote(session, url, side, options, "source" if role == "source" else "destination").checksum(
+        options.checksum_algorithm
+    )
+    while True:
+        try:
+            next(computing)
+        except StopIteration as ended:
+            return str(ended.value)

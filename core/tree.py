@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Directories of either kind, entry by entry.
+
+A `Directory` lists local directories and those of GridFTP servers alike. Listings are read as they come, so a
+directory of a million entries neither waits nor fills memory. What a server says is not trusted: an entry whose name
+would lead out of its directory is refused.
+"""
+
+from __future__ import annotations
+
+import calendar
+import os
+import stat
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+
+from pyglobus.core import errors
+from pyglobus.core.remote import Facts, Remote, parse_facts
+from pyglobus.core.url import Url
+
+#: Characters that make the last component of a path a pattern.
+GLOB = frozenset("*?[")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One name in a directory. ``modified`` is seconds since the epoch; ``size`` bytes; either may be unknown."""
+
+    name: str
+    directory: bool
+    size: int | None
+    modified: float | None
+    mode: int | None = None
+
+
+def has_glob(url: Url) -> bool:
+    """Whether the last component of the path is a pattern."""
+    return not url.is_directory and any(c in GLOB for c in url.name)
+
+
+def matches(name: str, pattern: str) -> bool:
+    """As the shell matches file names: a leading dot must be matched by a dot."""
+    from fnmatch import fnmatchcase
+
+    return fnmatchcase(name, pattern) and (not name.startswith(".") or pattern.startswith("."))
+
+
+def list_local(path: str) -> Iterator[Entry]:
+    """Entries of a local directory, symbolic links followed, those that lead nowhere left out. Raises
+    `errors.Error`.
+    """
+    from pyglobus.core.faults import explain
+
+    try:
+        with os.scandir(path) as entries:
+            for entry in entries:
+                try:
+                    status = entry.stat()
+                except OSError:
+                    continue
+                if stat.S_ISDIR(status.st_mode):
+                    yield Entry(entry.name, True, None, status.st_mtime, stat.S_IMODE(status.st_mode))
+                else:
+                    size = status.st_size if stat.S_ISREG(status.st_mode) else None
+                    yield Entry(entry.name, False, size, status.st_mtime, stat.S_IMODE(status.st_mode))
+    except OSError as error:
+        raise explain(error, what="cannot list", where=path, role="source") from error
+
+
+def list_remote(remote: Remote) -> Iterator[Entry]:
+    """Entries of a directory on a server; by name and kind alone where it has no MLSD. Raises `errors.Error`."""
+    seen = False
+    try:
+        for line in _lines(remote.listing("facts")):
+            seen = True
+            if (entry := _entry(line)) is not None:
+                yield entry
+        return
+    except errors.Unsupported as error:
+        if seen or error.ftp_code not in (500, 501, 502, 504):
+            raise
+    for line in _lines(remote.listing("names")):
+        name = os.fsdecode(line.rstrip(b"/").rpartition(b"/")[2])
+        if name not in ("", ".", ".."):
+            facts = remote.child(name).stat()
+            if facts is not None:
+                yield Entry(name, facts.is_directory, facts.size, parse_time(facts.modified), facts.mode)
+
+
+def parse_time(modified: str | None) -> float | None:
+    """Seconds since the epoch of a time as MLST and MDTM give it (RFC 3659: YYYYMMDDHHMMSS[.sss], UTC)."""
+    if modified is None:
+        return None
+    whole, _, fraction = modified.partition(".")
+    try:
+        seconds = calendar.timegm(time.strptime(whole, "%Y%m%d%H%M%S"))
+    except ValueError:
+        return None
+    return seconds + (float(f"0.{fraction}") if fraction.isdecimal() else 0.0)
+
+
+def _lines(chunks: Generator[bytes, None, None]) -> Iterator[bytes]:
+    rest = b""
+    for chunk in chunks:
+        lines = (rest + chunk).split(b"\n")
+        rest = lines.pop()
+        yield from (line.rstrip(b"\r") for line in lines)
+    if rest:
+        yield rest.rstrip(b"\r")
+
+
+def _entry(line: bytes) -> Entry | None:
+    """The entry of one line of MLSD; None for what is no entry of this directory."""
+    facts_text, blank, name_bytes = line.partition(b" ")
+    name = os.fsdecode(name_bytes)
+    if not blank or b"=" not in facts_text:
+        return None  # the rest of a name with a line break: FTP cannot carry it, and nothing could fetch it
+    facts: Facts = parse_facts(facts_text)
+    if name in ("", ".", "..") or facts.kind in ("cdir", "pdir"):
+        return None
+    if "/" in name or "\0" in name:
+        raise errors.ProtocolError(
+            "refused an entry of the server's listing", why=f"the name {name!r} would lead out of its directory"
+        )
+    return Entry(name, facts.is_directory, facts.size, parse_time(facts.modified), facts.mode)
