@@ -34,7 +34,7 @@ function __pyglobus_urls
     end
 end
 set -g __pyglobus_url_copy_paths
-set -g __pyglobus_url_copy_valued --block-size --checksum-algorithm --connect-timeout --credential --delegate --dest-credential --dest-subject --format --length --offset --parallel --restart-interval --restart-retries --restart-timeout --source-credential --source-subject --stall-timeout --stats --subject --tcp-buffer-size --timeout -block-size -bs -checksum-alg -cred -dc -dest-subject -ds -dst-cred -len -off -p -parallel -partial-length -partial-offset -rst-interval -rst-retries -rst-timeout -s -sc -source-subject -src-cred -ss -st -stall-timeout -subject -tcp-bs -tcp-buffer-size
+set -g __pyglobus_url_copy_valued --block-size --checksum-algorithm --concurrency --connect-timeout --credential --delegate --dest-credential --dest-subject --dump-only --format --from-file --length --offset --parallel --restart-interval --restart-retries --restart-timeout --source-credential --source-subject --stall-timeout --stats --subject --sync-level --tcp-buffer-size --timeout -block-size -bs -cc -checksum-alg -concurrency -cred -dc -dest-subject -do -ds -dst-cred -dump-only -f -len -off -p -parallel -partial-length -partial-offset -rst-interval -rst-retries -rst-timeout -s -sc -source-subject -src-cred -ss -st -stall-timeout -subject -sync-level -tcp-bs -tcp-buffer-size
 complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -F -a '(__pyglobus_urls)'
 complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -o vb -d 'Print names, bytes and rates to standard output as the C tool does'
 complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -o verbose-perf -d 'Print names, bytes and rates to standard output as the C tool does'
@@ -43,6 +43,27 @@ complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pygl
 complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -o debugftp -d 'Log the control channel to standard error'
 complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -l debug-ftp -d 'Log the control channel to standard error'
 complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -l stats -x -d 'Print a line of progress to standard error every TIME (30s, 5m) where that is no terminal'
+complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -o r -d 'Copy what is below the source\'s directory, too'
+complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -o recurse -d 'Copy what is below the source\'s directory, too'
+complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -l recurse -d 'Copy what is below the source\'s directory, too'
+complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -o f -x -d 'Copy the pairs that FILE lists, one to a line'
+complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -l from-file -x -d 'Copy the pairs that FILE lists, one to a line'
+complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -o do -x -d 'Copy nothing'
+complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -o dump-only -x -d 'Copy nothing'
+complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -l dump-only -x -d 'Copy nothing'
+complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -o sync -d 'Copy only what is missing at the destination or differs'
+complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -l sync -d 'Copy only what is missing at the destination or differs'
+complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -o sync-level -x -d 'What differs'
+complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -l sync-level -x -d 'What differs'
+complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -o c -d 'Go on after errors'
+complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -o continue-on-error -d 'Go on after errors'
+complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -l keep-going -d 'Go on after errors'
+complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -o cc -x -d 'Copy N files at a time, over N connections'
+complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -o concurrency -x -d 'Copy N files at a time, over N connections'
+complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -l concurrency -x -d 'Copy N files at a time, over N connections'
+complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -o fast -d 'Use MODE E, which keeps data channels open from file to file'
+complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -o fast-data-channels -d 'Use MODE E, which keeps data channels open from file to file'
+complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -l reuse-data-channels -d 'Use MODE E, which keeps data channels open from file to file'
 complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -o off -x -d 'Begin at this offset, at both ends'
 complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -o partial-offset -x -d 'Begin at this offset, at both ends'
 complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -l offset -x -d 'Begin at this offset, at both ends'

@@ -286,14 +286,16 @@ class Job:
                     return
 
     def _make(self, session: Session, directory: Directory) -> None:
+        if directory.top and not self._options.create_directories:
+            return
         url = directory.url
         if url.is_local:
             make_directory(url.path)
         elif url.is_ftp:
             place = Remote(session, url, self._options.destination, self._options, "destination")
-            if place.stat() is None:
+            if directory.top and place.stat() is None:
                 place.make_directories()
-                place.make()
+            place.make_if_missing()
 
     def _work(self, session: Session, number: int) -> None:
         while not self._stop.is_set():

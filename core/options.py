@@ -45,8 +45,8 @@ class Options:
     """The choices of a transfer. Sizes and offsets are bytes, times are seconds.
 
     ``length`` None is to the end of the file; ``stall_timeout`` 0 never ends a transfer that stands still;
-    ``timeout`` limits the whole. ``in_place`` writes a local destination without a temporary name. ``reuse_data`` keeps data channels open
-    from file to file (MODE E) where the server can.
+    ``timeout`` limits the whole. ``in_place`` writes a local destination without a temporary name. ``reuse_data``
+    keeps data channels open from file to file (MODE E) where the server can.
     """
 
     parallel: int = 0

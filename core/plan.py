@@ -11,12 +11,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from pyglobus.core import errors
 from pyglobus.core.options import Options
 from pyglobus.core.remote import Remote
 from pyglobus.core.session import Session
-from pyglobus.core.tree import Entry, has_glob, list_local, list_remote, matches
+from pyglobus.core.tree import Entry, list_local, list_remote
 from pyglobus.core.url import Url
 
 # Deeper trees are loops of links, or not to be believed.
@@ -43,6 +44,7 @@ class Item:
     destination: Url
     size: int | None = None
     modified: float | None = None
+    mode: int | None = None
     #: From a listing, so that it need not be looked at again.
     listed: bool = False
     offset: int | None = None
@@ -51,12 +53,24 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """A directory of the destination to make, unless it is there."""
+    """A directory of the destination to make, unless it is there.
+
+    ``top`` is the one that the user names, which is made only if that is wished; below it ``source`` is its pattern.
+    """
 
     url: Url
+    source: Url | None = None
+    modified: float | None = None
+    mode: int | None = None
+    top: bool = False
 
 
 Step = Item | Directory
+
+
+def is_single(pair: Pair) -> bool:
+    """Whether the pair stands for one file."""
+    return not pair.source.is_directory and pair.source.pattern is None
 
 
 class Plan:
@@ -70,7 +84,7 @@ class Plan:
     def steps(self, pair: Pair) -> Iterator[Step]:
         """The steps for one pair. Raises `errors.Error` for what cannot be listed."""
         source, destination = pair.source, pair.destination
-        if not (source.is_directory or has_glob(source)):
+        if is_single(pair):
             if destination.is_directory:
                 destination = destination.join(source.name)
             yield Item(source, destination, offset=pair.offset, length=pair.length)
@@ -81,49 +95,38 @@ class Plan:
                 hint="a URL that names a directory ends with a slash",
             )  # fmt: skip
         if source.is_directory:
-            yield from self._below(source, destination, "*", 0, hidden=True)
+            yield from self._below(source, destination, "*", 0)
         else:
+            yield Directory(destination, top=True)
             found = False
-            for step in self._below(source.parent(), destination, source.name, 0):
+            for step in self._below(source.parent(), destination, source.pattern or "*", 1):
                 found = True
                 yield step
             if not found:
                 raise errors.NotFound("nothing to copy", where=str(source), why="no name matches", fault="no-such-file")
 
-    def _below(
-        self, source: Url, destination: Url, pattern: str, depth: int, *, hidden: bool = False
-    ) -> Iterator[Step]:
+    def _below(self, source: Url, destination: Url, pattern: str, depth: int) -> Iterator[Step]:
         directories: list[Entry] = []
-        if hidden:
-            yield Directory(destination)
+        if depth == 0:
+            yield Directory(destination, top=True)
         for entry in self._entries(source):
-            if not hidden and not matches(entry.name, pattern):
+            if not fnmatchcase(entry.name, pattern):
                 continue
             if entry.directory:
                 directories.append(entry)
             else:
-                yield Item(
-                    source.join(entry.name), destination.join(entry.name), entry.size, entry.modified, listed=True
-                )
+                into = destination.join(entry.name)
+                yield Item(source.join(entry.name), into, entry.size, entry.modified, entry.mode, listed=True)
         if not self._recursive:
             return
         if depth >= _MAX_DEPTH:
             raise errors.DataError("directory too deep", where=str(source), why="is there a loop of symbolic links?")
         for entry in directories:
             inner, into = source.join(entry.name + "/"), destination.join(entry.name + "/")
-            if source.is_local and self._loops(inner.path):
+            if source.is_local and _loops(inner.path):
                 continue
-            yield from self._below(inner, into, "*", depth + 1, hidden=True)
-
-    @staticmethod
-    def _loops(path: str) -> bool:
-        """Whether a local directory is one of those that it lies in, by way of a symbolic link."""
-        if not os.path.islink(path.rstrip("/")):
-            return False
-        real = os.path.realpath(path)
-        return os.path.realpath(os.path.dirname(path.rstrip("/"))).startswith(real.rstrip("/") + "/") or (
-            os.path.realpath(os.path.dirname(path.rstrip("/"))) == real
-        )
+            yield Directory(into, inner, entry.modified, entry.mode)
+            yield from self._below(inner, into, "*", depth + 1)
 
     def _entries(self, directory: Url) -> Iterator[Entry]:
         if directory.is_local:
@@ -133,3 +136,13 @@ class Plan:
         raise errors.Unsupported(
             "cannot list", where=str(directory), why="HTTP servers and standard input have no directories"
         )
+
+
+def _loops(path: str) -> bool:
+    """Whether a local directory is one of those that it lies in, by way of a symbolic link."""
+    path = path.rstrip("/")
+    if not os.path.islink(path):
+        return False
+    above = os.path.realpath(os.path.dirname(path))
+    real = os.path.realpath(path)
+    return above == real or above.startswith(real.rstrip("/") + "/")

@@ -155,17 +155,15 @@ class Remote:
             missing.append(place)
             place = place._parent()
         for place in reversed(missing):
-            try:
-                place.make()
-            except errors.Error:
-                if (
-                    facts := place.stat()
-                ) is None or not facts.is_directory:  # somebody else may have made it meanwhile
-                    raise
+            place.make_if_missing()
 
-    def make(self) -> None:
-        """Make this directory."""
-        self._run(lambda handle, plain: handle.mkdir(self.wire, plain), "cannot make directory")
+    def make_if_missing(self) -> None:
+        """Make this directory, unless it is there."""
+        try:
+            self._run(lambda handle, plain: handle.mkdir(self.wire, plain), "cannot make directory")
+        except errors.Error:
+            if (facts := self.stat()) is None or not facts.is_directory:
+                raise
 
     def delete(self) -> None:
         """Delete the file."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from pyglobus.core import checksum, errors
 from pyglobus.core.localfile import LocalSource
@@ -42,7 +43,7 @@ class Sync:
         if size != there.size:
             return True
         if self._level == TIME:
-            return modified is None or there.modified is None or there.modified < modified
+            return modified is None or there.modified is None or int(there.modified) < int(modified)
         if self._level == CHECKSUM:
             return _sum(session, options, item.source, "source") != _sum(
                 session, options, item.destination, "destination"
@@ -53,10 +54,8 @@ class Sync:
         parent = url.parent()
         if parent != self._directory:
             self._directory, self._entries = parent, {}
-            try:
+            with suppress(errors.NotFound, errors.CannotCreate):  # a directory that is not there has no entries
                 self._entries = {entry.name: entry for entry in _entries(session, options, parent)}
-            except (errors.NotFound, errors.CannotCreate):
-                pass  # a directory that is not there has no entries
         return self._entries.get(url.name)
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Directories of either kind, entry by entry.
 
-A `Directory` lists local directories and those of GridFTP servers alike. Listings are read as they come, so a
+Local directories and those of GridFTP servers are listed alike. Listings are read as they come, so a
 directory of a million entries neither waits nor fills memory. What a server says is not trusted: an entry whose name
 would lead out of its directory is refused.
 """
@@ -17,10 +17,6 @@ from dataclasses import dataclass
 
 from pyglobus.core import errors
 from pyglobus.core.remote import Facts, Remote, parse_facts
-from pyglobus.core.url import Url
-
-#: Characters that make the last component of a path a pattern.
-GLOB = frozenset("*?[")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +28,6 @@ class Entry:
     size: int | None
     modified: float | None
     mode: int | None = None
-
-
-def has_glob(url: Url) -> bool:
-    """Whether the last component of the path is a pattern."""
-    return not url.is_directory and any(c in GLOB for c in url.name)
-
-
-def matches(name: str, pattern: str) -> bool:
-    """As the shell matches file names: a leading dot must be matched by a dot."""
-    from fnmatch import fnmatchcase
-
-    return fnmatchcase(name, pattern) and (not name.startswith(".") or pattern.startswith("."))
 
 
 def list_local(path: str) -> Iterator[Entry]:

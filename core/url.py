@@ -33,7 +33,8 @@ class Url:
     """One end of a transfer.
 
     ``path`` is decoded (bytes that are no UTF-8 as surrogates); for remote schemes it begins with ``/``. ``scheme`` is
-    ``file`` for local paths and ``-`` for the standard streams.
+    ``file`` for local paths and ``-`` for the standard streams. ``pattern`` is set if the last component was written
+    with ``* ? [``: a pattern as `fnmatch` takes it, in which what was escaped in the URL stands for itself.
     """
 
     scheme: str
@@ -42,6 +43,7 @@ class Url:
     port: int = 0
     user: str | None = None
     password: str | None = None
+    pattern: str | None = None
 
     @property
     def is_local(self) -> bool:
@@ -81,12 +83,12 @@ class Url:
 
     def join(self, name: str) -> Url:
         """The entry ``name`` of this directory."""
-        return replace(self, path=f"{self.path.rstrip('/')}/{name}")
+        return replace(self, path=f"{self.path.rstrip('/')}/{name}", pattern=None)
 
     def parent(self) -> Url:
         """The directory that this is in, written as one."""
         head = self.path.rstrip("/").rpartition("/")[0]
-        return replace(self, path=f"{head}/" if head or self.path.startswith("/") else "./")
+        return replace(self, path=f"{head}/" if head or self.path.startswith("/") else "./", pattern=None)
 
     def wire(self) -> str:
         """The URL in the strict form that the C libraries take, with everything escaped that they might misread."""
@@ -118,7 +120,8 @@ def parse(text: str) -> Url:
         return Url("-", "-")
     match = _SCHEME.match(text)
     if match is None or ("://" not in text and match[1].lower() not in ("file", *PORTS)):
-        return Url("file", os.path.expanduser(text) if text.startswith("~/") or text == "~" else text)
+        path = os.path.expanduser(text) if text.startswith("~/") or text == "~" else text
+        return Url("file", path, pattern=None if os.path.lexists(path) else _pattern(path, escaped=False))
     scheme, rest = match[1].lower(), text[match.end() :]
     if scheme == "file":
         return _file(text, rest)
@@ -137,7 +140,7 @@ def _file(text: str, rest: str) -> Url:
     if not rest:
         raise UsageError("bad URL", where=text, why="it names no file")
     path = _decode(rest)
-    return Url("file", os.path.expanduser(path[1:]) if path.startswith("/~/") else path)
+    return Url("file", os.path.expanduser(path[1:]) if path.startswith("/~/") else path, pattern=_pattern(rest))
 
 
 def _remote(text: str, scheme: str, rest: str) -> Url:
@@ -150,14 +153,27 @@ def _remote(text: str, scheme: str, rest: str) -> Url:
     port = match["port"] or str(PORTS[scheme])
     if not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
         raise UsageError("bad URL", where=_shown(text), why=f"'{port}' is no port number")
-    path = _decode(slash + path) or "/"
+    raw, path = path, _decode(slash + path) or "/"
     if scheme in FTP_SCHEMES and ("\r" in path or "\n" in path):
         raise UsageError("bad URL", where=repr(_shown(text)), why="FTP cannot carry a line break in a name")
     user = _decode(match["user"]) if match["user"] is not None else None
     password = _decode(match["password"]) if match["password"] is not None else None
     if any(c in (user or "") + (password or "") for c in "\r\n"):
         raise UsageError("bad URL", where=repr(_shown(text)), why="a line break in the user's name or password")
-    return Url(scheme, path, match["host"].strip("[]"), int(port), user, password)
+    return Url(scheme, path, match["host"].strip("[]"), int(port), user, password, _pattern(slash + raw))
+
+
+def _pattern(path: str, *, escaped: bool = True) -> str | None:
+    """The pattern that the last component of a path is, as it was written; None if it is a plain name."""
+    last = path.rpartition("/")[2]
+    if not any(c in last for c in "*?["):
+        return None
+    if not escaped:
+        return last
+    return "".join(
+        f"[{part}]" if number % 2 and (part := _decode(piece)) in "*?[" else _decode(piece)
+        for number, piece in enumerate(re.split("(%[0-9A-Fa-f]{2})", last))
+    )
 
 
 def _decode(text: str) -> str:

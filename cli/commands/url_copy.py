@@ -1,34 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""pyglobus-url-copy: one file between any two of files, streams, GridFTP, FTP and HTTP servers."""
+"""pyglobus-url-copy: files and trees between files, streams, GridFTP, FTP and HTTP servers."""
 
 from __future__ import annotations
 
+import os
 import sys
-import time
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from pyglobus.cli import signals
 from pyglobus.cli.command import BETTER, SAME, Output, argument, command, option
+from pyglobus.cli.commands import url_copy_display as display
 from pyglobus.cli.progress import Progress
-from pyglobus.cli.units import format_duration, format_rate, format_size
 from pyglobus.cli.values import COUNT, DURATION, SIZE
+from pyglobus.core import errors
 
 if TYPE_CHECKING:
     from pyglobus.core.options import Options
-    from pyglobus.core.transfer import Event, Result, Started, Transfer
-    from pyglobus.core.url import Url
+    from pyglobus.core.plan import Pair
 
 _DATA = "Data channels"
 _SECURITY = "Security"
 _FAULTS = "Faults and time limits"
 _PART = "What is copied"
 _SHOWN = "What is shown"
-
-# The C tool counts a megabyte as 2**20 bytes, and shows its rates once a second.
-_MEGABYTE = 1 << 20
-_CLASSIC_EVERY = 1.0
 
 
 @command(
@@ -40,12 +39,14 @@ _CLASSIC_EVERY = 1.0
 )
 @argument(
     "source",
+    required=False,
     metavar="SOURCE",
     completion="url",
     help="What to copy: a path, a URL (file, gsiftp, ftp, http, https), or - for standard input.",
 )
 @argument(
     "destination",
+    required=False,
     metavar="DEST",
     completion="url",
     help="Where to: the same forms; - is standard output. With a slash at its end it is a directory.",
@@ -76,6 +77,87 @@ _CLASSIC_EVERY = 1.0
     metavar="TIME",
     section=_SHOWN,
     help="Print a line of progress to standard error every TIME (30s, 5m) where that is no terminal.",
+)
+@option(
+    "-r",
+    "-recurse",
+    "--recurse",
+    is_flag=True,
+    section=_PART,
+    parity=SAME,
+    help="Copy what is below the source's directory, too.",
+)
+@option(
+    "-f",
+    "--from-file",
+    "from_file",
+    metavar="FILE",
+    section=_PART,
+    parity=SAME,
+    remark="lines and URLs of any length; the C tool cuts them at 1,023 and 511 bytes",
+    help='Copy the pairs that FILE lists, one to a line: "SOURCE" "DEST" [OFFSET[,LENGTH]]; - is standard input.',
+)
+@option(
+    "-do",
+    "-dump-only",
+    "--dump-only",
+    "dump_only",
+    metavar="FILE",
+    section=_PART,
+    parity=SAME,
+    help="Copy nothing; write what would be copied to FILE, in the form that -f reads.",
+)
+@option(
+    "-sync",
+    "--sync",
+    is_flag=True,
+    section=_PART,
+    parity=SAME,
+    help="Copy only what is missing at the destination or differs.",
+)
+@option(
+    "-sync-level",
+    "--sync-level",
+    type=click.IntRange(0, 3),
+    default=2,
+    metavar="N",
+    section=_PART,
+    parity=SAME,
+    help="What differs: 0 what is missing; 1 also another size; 2 also what is older; 3 size or checksum.",
+)
+@option(
+    "-c",
+    "-continue-on-error",
+    "--keep-going",
+    "keep_going",
+    is_flag=True,
+    section=_FAULTS,
+    parity=BETTER,
+    remark="tells what failed, and ends with status 3",
+    help="Go on after errors; the exit status is 3 if some files failed.",
+)
+@option(
+    "-cc",
+    "-concurrency",
+    "--concurrency",
+    type=COUNT,
+    default=0,
+    metavar="N",
+    section=_DATA,
+    parity=BETTER,
+    remark="the default suits the job",
+    help="Copy N files at a time, over N connections.",
+)
+@option(
+    "-fast",
+    "-fast-data-channels",
+    "--reuse-data-channels",
+    "fast",
+    is_flag=True,
+    section=_DATA,
+    parity=BETTER,
+    remark="on by itself where several files are copied and the server can",
+    help="Use MODE E, which keeps data channels open from file to file.",
 )
 @option(
     "-off",
@@ -348,29 +430,101 @@ _CLASSIC_EVERY = 1.0
 def url_copy(
     *,
     output: Output,
-    source: str,
-    destination: str,
+    source: str | None,
+    destination: str | None,
+    from_file: str | None,
+    dump_only: str | None,
+    recurse: bool,
+    keep_going: bool,
+    concurrency: int,
+    sync: bool,
+    sync_level: int,
     rates: bool,
     debug_ftp: bool,
     stats: float | None,
     **choices: object,
 ) -> None:
-    """Copy a file between this machine, GridFTP servers, FTP servers and web servers.
+    """Copy files between this machine, GridFTP servers, FTP servers and web servers.
 
-    Between two GridFTP servers the data goes straight from one to the other. A local destination appears under its name
-    only when it is whole. The exit status tells what went wrong; the message tells why, and what to do.
+    A source that ends in a slash stands for the files in that directory, and * ? [ ] in its last component for the
+    names that match; the destination then ends in a slash, too. Between two GridFTP servers the data goes straight from
+    one to the other. A local destination appears under its name only when it is whole. The exit status tells what went
+    wrong; the message tells why, and what to do.
     """
+    from pyglobus.core.plan import is_single
+    from pyglobus.core.sync import Sync
+
+    options = _options(**choices)  # type: ignore[arg-type]
+    pairs = _pairs(source, destination, from_file)
+    if dump_only is not None:
+        _dump(pairs, options, recurse, dump_only)
+        return
+    if from_file is None and not sync and is_single(pair := next(iter(pairs))):
+        _copy_one(output, pair, options, rates, debug_ftp, stats)
+        return
+    from pyglobus.core.job import Job
+
+    job = Job(
+        pairs,
+        replace(options, reuse_data=True),
+        recursive=recurse,
+        continue_on_error=keep_going,
+        concurrency=concurrency,
+        sync=Sync(sync_level) if sync else None,
+        debug_fd=2 if debug_ftp else -1,
+    )
+    with signals.cancelling(job.cancel), Progress(output, stats=stats) as progress:
+        ends = (source or f"the list {from_file}", destination or "")
+        result = job.run(
+            display.JobDisplay(output, progress, *ends, named=rates or output.verbosity == 1, keep_going=keep_going)
+        )
+    output.result("summary", display.job_record(result), "")
+    if output.is_text and (output.verbosity or sys.stderr.isatty()) and not rates:
+        output.note(display.job_summary(result))
+
+
+def _pairs(source: str | None, destination: str | None, from_file: str | None) -> Iterable[Pair]:
+    """What is to be copied: what the two arguments name, or what a file lists."""
+    if from_file is not None:
+        if source is not None:
+            raise errors.UsageError("both a list of URLs and URLs are given", hint="-f replaces SOURCE and DEST")
+        from pyglobus.core import urllist
+
+        return urllist.read(from_file)
+    if source is None or destination is None:
+        raise errors.UsageError(
+            "missing SOURCE" if source is None else "missing DEST",
+            hint="usage: pyglobus-url-copy SOURCE DEST",
+        )
+    from pyglobus.core.plan import Pair
+    from pyglobus.core.url import parse
+
+    return [Pair(parse(source), parse(destination))]
+
+
+def _copy_one(output: Output, pair: Pair, options: Options, rates: bool, debug_ftp: bool, stats: float | None) -> None:
     from pyglobus.core.session import Session
     from pyglobus.core.transfer import Transfer
 
-    options = _options(**choices)  # type: ignore[arg-type]
     with Session(debug_fd=2 if debug_ftp else -1) as session:
-        transfer = Transfer(source, destination, options, session=session)
+        transfer = Transfer(pair.source, pair.destination, options, session=session)
         with signals.cancelling(transfer.cancel), Progress(output, stats=stats) as progress:
-            result = transfer.run(_Display(output, transfer, progress, rates))
-    output.result("summary", _record(result), "")
+            result = transfer.run(display.TransferDisplay(output, transfer, progress, rates))
+    output.result("summary", display.record(result), "")
     if output.is_text and (output.verbosity or sys.stderr.isatty()) and not rates:
-        output.note(_summary(result))
+        output.note(display.summary(result))
+
+
+def _dump(pairs: Iterable[Pair], options: Options, recurse: bool, path: str) -> None:
+    """Write what would be copied."""
+    from pyglobus.core import files, urllist
+    from pyglobus.core.plan import Plan
+    from pyglobus.core.session import Session
+
+    with Session() as session, signals.cancelling(session.cancel):
+        plan = Plan(session, options, recursive=recurse)
+        steps = (step for pair in pairs for step in plan.steps(pair))
+        files.write(Path(path), b"".join(os.fsencode(line) + b"\n" for line in urllist.lines(steps)))
 
 
 def _options(
@@ -381,6 +535,7 @@ def _options(
     tcp_buffer: int,
     block_size: int | None,
     no_third_party: bool,
+    fast: bool,
     no_data_auth: bool,
     data_safe: bool,
     data_private: bool,
@@ -412,6 +567,7 @@ def _options(
         protection="private" if data_private else "safe" if data_safe else "clear",
         authenticate_data=not no_data_auth,
         third_party=not no_third_party,
+        reuse_data=fast,
         offset=offset,
         length=length,
         delegate=delegate,
@@ -426,105 +582,3 @@ def _options(
         verify=verify,
         checksum_algorithm=algorithm,
     )
-
-
-class _Display:
-    """Shows the events of a transfer in the way that was asked for."""
-
-    def __init__(self, output: Output, transfer: Transfer, progress: Progress, rates: bool) -> None:
-        self._output = output
-        self._transfer = transfer
-        self._progress = progress
-        self._rates = _ClassicRates(output) if rates and output.is_text else None
-        self._named = rates or output.verbosity == 1
-
-    def __call__(self, event: Event) -> None:
-        from pyglobus.core import transfer
-
-        if isinstance(event, transfer.Started):
-            self._start(event)
-        elif isinstance(event, transfer.Progress):
-            if self._rates is not None:
-                self._rates.show(event.bytes, event.seconds)
-            else:
-                self._progress.update(event.bytes, event.total)
-        elif isinstance(event, transfer.Retrying):
-            record = {"attempt": event.attempt, "delay": round(event.delay, 3), "why": str(event.error)}
-            self._output.event("retry", record, "")
-            self._output.note(f"{event.error}; trying again in {format_duration(event.delay)}")
-        elif self._rates is not None:
-            self._rates.end(event.result.bytes, event.result.seconds)
-
-    def _start(self, event: Started) -> None:
-        record = {"source": event.source, "destination": event.destination, "route": event.route, "total": event.total}
-        self._output.event("started", record, "")
-        self._output.detail(f"{event.route}: {event.source} -> {event.destination}")
-        if self._named and self._output.is_text and not self._output.quiet:
-            source, destination = self._transfer.source, self._transfer.destination
-            self._output.line(
-                f"Source: {_classic(source.parent())}\nDest:   {_classic(destination.parent())}\n"
-                f"  {source.name}  ->  {destination.name}"
-            )
-        if self._rates is None:
-            self._progress.start(event.total, event.source, event.destination)
-
-
-class _ClassicRates:
-    """The lines that globus-url-copy -vb writes: one that is overwritten each second, ended by a line break."""
-
-    def __init__(self, output: Output) -> None:
-        self._output = output
-        self._due = time.monotonic() + _CLASSIC_EVERY
-        self._last = 0, 0.0
-
-    def show(self, moved: int, seconds: float) -> None:
-        """A new line a second."""
-        if time.monotonic() >= self._due:
-            self._due += _CLASSIC_EVERY
-            self._write(moved, seconds, "\r")
-
-    def end(self, moved: int, seconds: float) -> None:
-        """The last line."""
-        if self._last == (0, 0.0):
-            sys.stdout.write("\n")
-        self._write(moved, seconds, "\r\n")
-
-    def _write(self, moved: int, seconds: float, end: str) -> None:
-        before, then = self._last
-        if then == 0.0 and end == "\r":
-            sys.stdout.write("\n")
-        average = moved / seconds / _MEGABYTE if seconds else 0.0
-        lately = (moved - before) / (seconds - then) / _MEGABYTE if seconds > then else average
-        self._last = moved, seconds
-        sys.stdout.write(f" {moved:12d} bytes {average:12.2f} MB/sec avg {lately:12.2f} MB/sec inst{end}")
-        self._output.flush()
-
-
-def _classic(directory: Url) -> str:
-    """A directory as the C tool shows it."""
-    if directory.is_stream:
-        return "-"
-    return f"file://{directory.path}" if directory.is_local else str(directory)
-
-
-def _record(result: Result) -> dict[str, object]:
-    return {
-        "source": result.source,
-        "destination": result.destination,
-        "route": result.route,
-        "bytes": result.bytes,
-        "seconds": round(result.seconds, 6),
-        "rate": round(result.rate, 1),
-        "attempts": result.attempts,
-        "checksum": result.checksum,
-        "checksum_algorithm": result.checksum_algorithm,
-    }
-
-
-def _summary(result: Result) -> str:
-    text = f"{result.source} -> {result.destination}: {format_size(result.bytes)} in {format_duration(result.seconds)}"
-    if result.bytes:
-        text += f" ({format_rate(result.rate)})"
-    if result.checksum:
-        text += f", {result.checksum_algorithm} {result.checksum}"
-    return text

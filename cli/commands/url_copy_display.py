@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How pyglobus-url-copy shows what happens: as the C tool does (-v, -vb), live, or as records."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from pyglobus.cli.output import Output
+from pyglobus.cli.progress import Progress
+from pyglobus.cli.units import format_duration, format_rate, format_size
+
+if TYPE_CHECKING:
+    from pyglobus.core.job import JobEvent, JobResult
+    from pyglobus.core.transfer import Event, Result, Started, Transfer
+    from pyglobus.core.url import Url
+
+# The C tool counts a megabyte as 2**20 bytes, and shows its rates once a second.
+_MEGABYTE = 1 << 20
+_CLASSIC_EVERY = 1.0
+
+
+class TransferDisplay:
+    """Shows the events of a transfer in the way that was asked for."""
+
+    def __init__(self, output: Output, transfer: Transfer, progress: Progress, rates: bool) -> None:
+        self._output = output
+        self._transfer = transfer
+        self._progress = progress
+        self._rates = _ClassicRates(output) if rates and output.is_text else None
+        self._named = rates or output.verbosity == 1
+
+    def __call__(self, event: Event) -> None:
+        from pyglobus.core import transfer
+
+        if isinstance(event, transfer.Started):
+            self._start(event)
+        elif isinstance(event, transfer.Progress):
+            if self._rates is not None:
+                self._rates.show(event.bytes, event.seconds)
+            else:
+                self._progress.update(event.bytes, event.total)
+        elif isinstance(event, transfer.Retrying):
+            record = {"attempt": event.attempt, "delay": round(event.delay, 3), "why": str(event.error)}
+            self._output.event("retry", record, "")
+            self._output.note(f"{event.error}; trying again in {format_duration(event.delay)}")
+        elif self._rates is not None:
+            self._rates.end(event.result.bytes, event.result.seconds)
+
+    def _start(self, event: Started) -> None:
+        record = {"source": event.source, "destination": event.destination, "route": event.route, "total": event.total}
+        self._output.event("started", record, "")
+        self._output.detail(f"{event.route}: {event.source} -> {event.destination}")
+        if self._named and self._output.is_text and not self._output.quiet:
+            source, destination = self._transfer.source, self._transfer.destination
+            self._output.line(
+                f"Source: {_classic(source.parent())}\nDest:   {_classic(destination.parent())}\n"
+                f"  {source.name}  ->  {destination.name}"
+            )
+        if self._rates is None:
+            self._progress.start(event.total, event.source, event.destination)
+
+
+class JobDisplay:
+    """Shows the events of a job of many files."""
+
+    def __init__(
+        self, output: Output, progress: Progress, source: str, destination: str, *, named: bool, keep_going: bool
+    ) -> None:
+        self._output = output
+        self._progress = progress
+        self._keep_going = keep_going
+        self._named = named and output.is_text and not output.quiet
+        progress.start(None, source, destination)
+
+    def __call__(self, event: JobEvent) -> None:
+        from pyglobus.core import job
+
+        if isinstance(event, job.JobProgress):
+            self._progress.update(event.bytes, event.total if event.planned else None)
+        elif isinstance(event, job.FileDone):
+            self._output.event("file", record(event.result), "")
+        elif isinstance(event, job.FileStarted):
+            self._start(event.source, event.destination)
+        elif isinstance(event, job.FileSkipped):
+            self._output.event("skipped", {"source": event.source, "destination": event.destination}, "")
+            self._output.detail(f"up to date: {event.destination}")
+        elif isinstance(event, job.FileFailed):
+            why = str(event.error)
+            where = {"source": event.source, "destination": event.destination}
+            self._output.event("failed", {**where, "why": why, "fault": event.error.fault}, "")
+            if self._keep_going:  # else the first one ends the job, as its error
+                self._output.note(why)
+
+    def _start(self, source: str, destination: str) -> None:
+        self._output.detail(f"{source} -> {destination}")
+        if self._named:
+            from pyglobus.core.url import parse
+
+            above, into = parse(source).parent(), parse(destination).parent()
+            self._output.line(f"Source: {_classic(above)}\nDest:   {_classic(into)}\n  {parse(source).name}")
+
+
+class _ClassicRates:
+    """The lines that globus-url-copy -vb writes: one that is overwritten each second, ended by a line break."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._due = time.monotonic() + _CLASSIC_EVERY
+        self._last = 0, 0.0
+
+    def show(self, moved: int, seconds: float) -> None:
+        """A new line a second."""
+        if time.monotonic() >= self._due:
+            self._due += _CLASSIC_EVERY
+            self._write(moved, seconds, "\r")
+
+    def end(self, moved: int, seconds: float) -> None:
+        """The last line."""
+        if self._last == (0, 0.0):
+            sys.stdout.write("\n")
+        self._write(moved, seconds, "\r\n")
+
+    def _write(self, moved: int, seconds: float, end: str) -> None:
+        before, then = self._last
+        if then == 0.0 and end == "\r":
+            sys.stdout.write("\n")
+        average = moved / seconds / _MEGABYTE if seconds else 0.0
+        lately = (moved - before) / (seconds - then) / _MEGABYTE if seconds > then else average
+        self._last = moved, seconds
+        sys.stdout.write(f" {moved:12d} bytes {average:12.2f} MB/sec avg {lately:12.2f} MB/sec inst{end}")
+        self._output.flush()
+
+
+def _classic(directory: Url) -> str:
+    """A directory as the C tool shows it."""
+    if directory.is_stream:
+        return "-"
+    return f"file://{directory.path}" if directory.is_local else str(directory)
+
+
+def record(result: Result) -> dict[str, object]:
+    return {
+        "source": result.source,
+        "destination": result.destination,
+        "route": result.route,
+        "bytes": result.bytes,
+        "seconds": round(result.seconds, 6),
+        "rate": round(result.rate, 1),
+        "attempts": result.attempts,
+        "checksum": result.checksum,
+        "checksum_algorithm": result.checksum_algorithm,
+    }
+
+
+def summary(result: Result) -> str:
+    text = f"{result.source} -> {result.destination}: {format_size(result.bytes)} in {format_duration(result.seconds)}"
+    if result.bytes:
+        text += f" ({format_rate(result.rate)})"
+    if result.checksum:
+        text += f", {result.checksum_algorithm} {result.checksum}"
+    return text
+
+
+def job_record(result: JobResult) -> dict[str, object]:
+    """The summary of a job."""
+    return {
+        "files": result.done,
+        "failed": result.failed,
+        "skipped": result.skipped,
+        "bytes": result.bytes,
+        "seconds": round(result.seconds, 6),
+        "rate": round(result.bytes / result.seconds, 1) if result.seconds else 0.0,
+    }
+
+
+def job_summary(result: JobResult) -> str:
+    """The same in a line."""
+    text = f"{result.done} files, {format_size(result.bytes)} in {format_duration(result.seconds)}"
+    if result.bytes and result.seconds:
+        text += f" ({format_rate(result.bytes / result.seconds)})"
+    return text + (f", {result.skipped} up to date" if result.skipped else "")
