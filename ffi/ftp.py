@@ -393,7 +393,7 @@ class Listing:
             self._pointer = out[0]
             return result
 
-        def release() -> None:
+        def release(_: bool) -> None:
             if self._pointer != ffi.NULL:
                 self._rest = self._take()
                 lib.pg_listing_free(self._pointer)

@@ -98,6 +98,7 @@ def test_examples_run(page: str, script: str, grid: Sandbox, served: Path, tmp_p
         shutil.chown(directory, served.owner())
         (directory / "run7.h5").write_bytes(os.urandom(1 << 20))
         (directory / "run7.h5").chmod(0o666)
+    (tmp_path / "results").mkdir()
     script = re.sub(r"gsiftp://(\w+)\.example\.org/~", lambda found: grid.gsiftp_url(served / found[1]), script)
     environment = {
         **grid.env,

@@ -172,7 +172,8 @@ def test_failures_end_the_job_or_not(grid: Sandbox, copy: Copy, served: Path, tm
     good.write_text("good")
     pairs.write_text(
         f"# a comment\n\n{grid.gsiftp_url(served / 'missing')} file://{tmp_path}/missing\n"
-        f'"{grid.gsiftp_url(good)}" "file://{tmp_path}/with blank"\n{grid.gsiftp_url(good)} file://{tmp_path}/part 1,2\n'
+        f'"{grid.gsiftp_url(good)}" "file://{tmp_path}/with blank"\n'
+        f"{grid.gsiftp_url(good)} file://{tmp_path}/part 1,2\n"
     )
     done = copy("-f", pairs, "-cc", "1")
     assert done.returncode == 66

@@ -6,15 +6,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from pyglobus.cli import copying as display
 from pyglobus.cli import signals
 from pyglobus.cli.command import BETTER, SAME, Output, argument, command, option
-from pyglobus.cli.commands import url_copy_display as display
 from pyglobus.cli.progress import Progress
 from pyglobus.cli.values import COUNT, DURATION, SIZE
 from pyglobus.core import errors
@@ -451,6 +449,8 @@ def url_copy(
     one to the other. A local destination appears under its name only when it is whole. The exit status tells what went
     wrong; the message tells why, and what to do.
     """
+    from dataclasses import replace
+
     from pyglobus.core.plan import is_single
     from pyglobus.core.sync import Sync
 
@@ -517,6 +517,8 @@ def _copy_one(output: Output, pair: Pair, options: Options, rates: bool, debug_f
 
 def _dump(pairs: Iterable[Pair], options: Options, recurse: bool, path: str) -> None:
     """Write what would be copied."""
+    from pathlib import Path
+
     from pyglobus.core import files, urllist
     from pyglobus.core.plan import Plan
     from pyglobus.core.session import Session
