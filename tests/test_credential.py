@@ -60,7 +60,7 @@ def ada(grid: Sandbox) -> Issued:
 
 
 @pytest.fixture
-def proxy(ada: Issued, eve: Issued, tmp_path: Path) -> Callable[..., Path]:
+def proxy(ada: Issued, eve: Issued, tmp_path: Path) -> MakeProxy:
     """Make a proxy file of Ada's."""
 
     def make(name: str = "proxy.pem", **details: Any) -> Path:
@@ -72,6 +72,7 @@ def proxy(ada: Issued, eve: Issued, tmp_path: Path) -> Callable[..., Path]:
 
 
 Login = Callable[..., dict[str, Any]]
+MakeProxy = Callable[..., Path]
 
 
 @pytest.fixture
@@ -107,7 +108,7 @@ def home_login(login: Login, tmp_path: Path) -> Login:
     return functools.partial(login, ["unshare", "-rm", "sh", "-c", mount])
 
 
-def test_the_proxy_that_the_variable_names_is_used(login: Login, proxy) -> None:
+def test_the_proxy_that_the_variable_names_is_used(login: Login, proxy: MakeProxy) -> None:
     path = proxy()
     told = login(X509_USER_PROXY=path)
     assert told["login"] == "accepted"
@@ -115,7 +116,7 @@ def test_the_proxy_that_the_variable_names_is_used(login: Login, proxy) -> None:
     assert told["identity"] == "/O=Grid/OU=Sandbox/CN=Ada Lovelace"
 
 
-def test_certificate_and_key_win_over_the_proxy(login: Login, proxy, eve: Issued, tmp_path: Path) -> None:
+def test_certificate_and_key_win_over_the_proxy(login: Login, proxy: MakeProxy, eve: Issued, tmp_path: Path) -> None:
     eve.save(tmp_path / "cert.pem", tmp_path / "key.pem")
     told = login(X509_USER_PROXY=proxy(), X509_USER_CERT=tmp_path / "cert.pem", X509_USER_KEY=tmp_path / "key.pem")
     assert "/CN=Eve Unknown" in told["login"]
@@ -133,7 +134,7 @@ def test_certificate_and_key_win_over_the_proxy(login: Login, proxy, eve: Issued
     ],
 )
 def test_a_key_that_cannot_be_used_lets_the_proxy_win(
-    spoil, fault: str, login: Login, proxy, eve: Issued, tmp_path: Path
+    spoil: Callable[[Path], object], fault: str, login: Login, proxy: MakeProxy, eve: Issued, tmp_path: Path
 ) -> None:
     certificate, key, path = tmp_path / "cert.pem", tmp_path / "key.pem", proxy()
     eve.save(certificate, key)
@@ -144,7 +145,7 @@ def test_a_key_that_cannot_be_used_lets_the_proxy_win(
     assert told["skipped"] == [[str(key), fault]]
 
 
-def test_a_key_with_a_pass_phrase_ends_the_search(login: Login, proxy, eve: Issued, tmp_path: Path) -> None:
+def test_a_key_with_a_pass_phrase_ends_the_search(login: Login, proxy: MakeProxy, eve: Issued, tmp_path: Path) -> None:
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     eve.save(certificate, key, pass_phrase=b"open sesame")
     told = login(X509_USER_PROXY=proxy(), X509_USER_CERT=certificate, X509_USER_KEY=key)
@@ -152,7 +153,9 @@ def test_a_key_with_a_pass_phrase_ends_the_search(login: Login, proxy, eve: Issu
     assert f"{key} is protected by a pass phrase" in told["login"]
 
 
-def test_a_host_certificate_in_the_home_directory_wins(home_login: Login, proxy, eve: Issued, tmp_path: Path) -> None:
+def test_a_host_certificate_in_the_home_directory_wins(
+    home_login: Login, proxy: MakeProxy, eve: Issued, tmp_path: Path
+) -> None:
     directory = tmp_path / "home" / ".globus"
     eve.save(directory / "hostcert.pem", directory / "hostkey.pem")
     told = home_login(X509_USER_PROXY=proxy())
@@ -160,7 +163,9 @@ def test_a_host_certificate_in_the_home_directory_wins(home_login: Login, proxy,
     assert (told["kind"], told["path"]) == ("host", str(directory / "hostcert.pem"))
 
 
-def test_a_host_certificate_without_its_key_does_not(home_login: Login, proxy, eve: Issued, tmp_path: Path) -> None:
+def test_a_host_certificate_without_its_key_does_not(
+    home_login: Login, proxy: MakeProxy, eve: Issued, tmp_path: Path
+) -> None:
     directory, path = tmp_path / "home" / ".globus", proxy()
     eve.save(directory / "hostcert.pem", directory / "hostkey.pem")
     (directory / "hostkey.pem").unlink()
@@ -186,7 +191,7 @@ def test_a_user_without_proxy_is_told_to_make_one(home_login: Login, eve: Issued
     assert "proxy-init" in told["hint"]
 
 
-def test_a_proxy_that_others_may_read_is_named_with_its_mode(login: Login, proxy) -> None:
+def test_a_proxy_that_others_may_read_is_named_with_its_mode(login: Login, proxy: MakeProxy) -> None:
     path = proxy()
     path.chmod(0o644)
     told = login(X509_USER_PROXY=path)
@@ -207,7 +212,7 @@ def test_without_any_variable_the_default_file_is_looked_for() -> None:
         assert choice.path
 
 
-def test_a_proxy_tells_owner_and_end(ada: Issued, proxy) -> None:
+def test_a_proxy_tells_owner_and_end(ada: Issued, proxy: MakeProxy) -> None:
     path = proxy(lifetime=HOUR)
     found = inspect(str(path))
     assert found.identity == ada.subject
@@ -232,7 +237,7 @@ def trusted(grid: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def spoiled(request, grid: Sandbox, proxy, eve: Issued, tmp_path: Path) -> Path:
+def spoiled(request: pytest.FixtureRequest, grid: Sandbox, proxy: MakeProxy, eve: Issued, tmp_path: Path) -> Path:
     """A credential file that cannot be used."""
     path: Path = tmp_path / "spoiled.pem"
     now = dt.datetime.now(dt.UTC).replace(microsecond=0)
@@ -282,7 +287,9 @@ def spoiled(request, grid: Sandbox, proxy, eve: Issued, tmp_path: Path) -> Path:
     indirect=["spoiled"],
 )
 @pytest.mark.parametrize("use", [inspect, load])
-def test_what_is_wrong_with_a_file_is_told(use, spoiled: Path, fault: str, words: str, trusted: Path) -> None:
+def test_what_is_wrong_with_a_file_is_told(
+    use: Callable[[str], object], spoiled: Path, fault: str, words: str, trusted: Path
+) -> None:
     with pytest.raises(errors.CredentialError) as caught:
         use(str(spoiled))
     assert caught.value.fault == fault
@@ -291,7 +298,7 @@ def test_what_is_wrong_with_a_file_is_told(use, spoiled: Path, fault: str, words
     assert caught.value.hint
 
 
-def test_a_loaded_credential_can_be_closed_twice(proxy, trusted: Path) -> None:
+def test_a_loaded_credential_can_be_closed_twice(proxy: MakeProxy, trusted: Path) -> None:
     loaded = load(str(proxy()))
     assert loaded.pointer is not None
     for _ in range(2):
