@@ -202,16 +202,17 @@ class Relay(Route):
         super().__init__(session, options)
         self._ends = source, destination
         self._where = str(source_url), str(destination_url)
-        self._meter = Meter()
+        self._meter, self._length = Meter(), Meter()
 
     def bytes(self) -> int:
-        return max([self._meter.bytes(), *(_position(end.fd) for end in self._ends if end.url is None)])
+        return self._meter.bytes()
 
     def attempt(self) -> Attempt:
         source, destination = self._ends
         operation = relay(
             self.session.engine, source, destination, self.span,
-            block=self.options.block_size, version=__version__, meter=self._meter, debug_fd=self.session.debug_fd,
+            block=self.options.block_size, version=__version__, meter=self._meter, length=self._length,
+            debug_fd=self.session.debug_fd,
         )  # fmt: skip
         yield from self.session.watch(operation, what="cannot copy", where=self._where)
 

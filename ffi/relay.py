@@ -46,9 +46,13 @@ class _Side:
 
 def relay(
     engine: Engine, source: RelayEnd, dest: RelayEnd, span: Span, *, block: int, version: str, meter: Meter,
-    debug_fd: int = -1,
+    length: Meter, debug_fd: int = -1,
 ) -> Operation:  # fmt: skip
-    """Copy from one end to the other. Descriptors are duplicated; bytes are counted once a second at best."""
+    """Copy from one end to the other. Descriptors are duplicated.
+
+    ``meter`` counts the bytes; ``length`` tells how many an HTTP source has announced, 0 while that is unknown. A source that
+    sends fewer is no error here. Cancelled, the operation does not end before a silent HTTP server says something.
+    """
     sides: list[_Side] = []
     pointer: Any = ffi.NULL
 
@@ -65,9 +69,13 @@ def relay(
         )  # fmt: skip
         pointer = out[0]
         meter.attach(read)
+        length.attach(announced)
 
     def read() -> int:
         return int(lib.pg_relay_bytes(pointer))
+
+    def announced() -> int:
+        return int(lib.pg_relay_length(pointer))
 
     def abort() -> None:
         check(lib.pg_relay_cancel(pointer))
@@ -75,6 +83,7 @@ def relay(
     def release() -> None:
         if pointer != ffi.NULL:
             meter.settle(read)
+            length.settle(announced)
             lib.pg_relay_free(pointer)
         for side in sides:
             side.close()

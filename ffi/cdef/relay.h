@@ -8,4 +8,5 @@ globus_result_t pg_relay_start(pg_relay **out, pg_operation *operation, const pg
     int64_t start, int64_t end, const char *client, const char *version, int debug_fd);
 globus_result_t pg_relay_cancel(pg_relay *relay);
 int64_t pg_relay_bytes(pg_relay *relay);
+int64_t pg_relay_length(pg_relay *relay);
 void pg_relay_free(pg_relay *relay);

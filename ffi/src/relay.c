@@ -3,11 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ftp.h"
+#include "tap.h"
 
 typedef struct
 {
@@ -25,7 +25,7 @@ struct pg_relay
     pg_side                             source;
     pg_side                             dest;
     pg_debug                            debug;
-    _Atomic int64_t                     bytes;
+    pg_tap                              tap;
 };
 
 static void pg_drop(globus_result_t result)
@@ -34,14 +34,6 @@ static void pg_drop(globus_result_t result)
     {
         globus_object_free(globus_error_get(result));
     }
-}
-
-static void pg_progress(void *arg, globus_gass_copy_handle_t *handle, globus_off_t total, float rate, float average)
-{
-    pg_relay *relay = arg;
-
-    (void) handle; (void) rate; (void) average;
-    atomic_store(&relay->bytes, (int64_t) total);
 }
 
 static void pg_cancelled(void *arg, globus_gass_copy_handle_t *handle, globus_object_t *error)
@@ -160,10 +152,10 @@ globus_result_t pg_relay_start(pg_relay **out, pg_operation *operation, const pg
     {
         return globus_error_put(globus_error_construct_errno_error(GLOBUS_COMMON_MODULE, NULL, ENOMEM));
     }
+    pg_tap_open(&relay->tap, &relay->handle, dest->url == NULL);
     if ((result = pg_open_handle(relay, client, version, debug_fd)) == GLOBUS_SUCCESS
         && (result = globus_gass_copy_set_buffer_length(&relay->handle, block)) == GLOBUS_SUCCESS
         && (result = globus_gass_copy_set_no_third_party_transfers(&relay->handle, GLOBUS_TRUE)) == GLOBUS_SUCCESS
-        && (result = globus_gass_copy_register_performance_cb(&relay->handle, pg_progress, relay)) == GLOBUS_SUCCESS
         && (start < 0 || (result = globus_gass_copy_set_partial_offsets(
             &relay->handle, (globus_off_t) start, (globus_off_t) end)) == GLOBUS_SUCCESS)
         && (result = pg_open_side(&relay->source, source)) == GLOBUS_SUCCESS
@@ -182,12 +174,18 @@ globus_result_t pg_relay_start(pg_relay **out, pg_operation *operation, const pg
 
 globus_result_t pg_relay_cancel(pg_relay *relay)
 {
+    relay->tap.cancelled = 1;
     return globus_gass_copy_cancel(&relay->handle, pg_cancelled, NULL);
 }
 
 int64_t pg_relay_bytes(pg_relay *relay)
 {
-    return atomic_load(&relay->bytes);
+    return atomic_load(&relay->tap.bytes);
+}
+
+int64_t pg_relay_length(pg_relay *relay)
+{
+    return atomic_load(&relay->tap.length);
 }
 
 void pg_relay_free(pg_relay *relay)
@@ -196,6 +194,7 @@ void pg_relay_free(pg_relay *relay)
     {
         pg_drop(globus_gass_copy_handle_destroy(&relay->handle));
     }
+    pg_tap_close(&relay->tap);
     pg_close_side(&relay->source);
     pg_close_side(&relay->dest);
     pg_debug_close(&relay->debug);

@@ -24,10 +24,11 @@ typedef struct
 /* operation is queued when the copy has ended; it stays the caller's. start < 0: the whole source. */
 globus_result_t pg_relay_start(pg_relay **out, pg_operation *operation, const pg_end *source, const pg_end *dest, int block,
     int64_t start, int64_t end, const char *client, const char *version, int debug_fd);
-/* The operation still ends by its queue, without an error of its own. */
+/* The operation still ends by its queue, without an error of its own; but not before a silent HTTP server says something. */
 globus_result_t pg_relay_cancel(pg_relay *relay);
-/* Bytes moved, as the library reports once a second; any thread may ask. */
+/* Bytes moved, and the length that an HTTP source has announced (0: none yet, or none at all); any thread may ask. */
 int64_t         pg_relay_bytes(pg_relay *relay);
+int64_t         pg_relay_length(pg_relay *relay);
 /* Only after its operation has ended. */
 void            pg_relay_free(pg_relay *relay);
 
