@@ -70,7 +70,7 @@ Step = Item | Directory
 
 def is_single(pair: Pair) -> bool:
     """Whether the pair stands for one file."""
-    return not pair.source.is_directory and pair.source.pattern is None
+    return pair.source.is_http or not (pair.source.is_directory or pair.source.pattern is not None)
 
 
 class Plan:

@@ -115,7 +115,7 @@ class Transfer:
         self.options = options or Options()
         self.source = parse(source) if isinstance(source, str) else source
         self.destination = parse(destination) if isinstance(destination, str) else destination
-        if self.source.is_directory:
+        if self.source.is_directory and not self.source.is_http:
             raise errors.UsageError(
                 "cannot copy a directory",
                 where=str(self.source),

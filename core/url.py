@@ -3,7 +3,8 @@
 
 `parse` takes what users type: a bare path, ``-``, ``file:``, ``gsiftp:``, ``ftp:``, ``http:`` and ``https:`` URLs.
 Percent signs that stand before two hexadecimal digits are escapes, as in the C tools; every other character, be it a
-blank, a ``#``, a ``?`` or a byte that is no UTF-8, stands for itself. A bare path is taken as it is.
+blank, a ``#``, a ``?`` or a byte that is no UTF-8, stands for itself. A bare path is taken as it is. To an HTTP server
+goes what was written, so that a ``?`` there begins a query, and ``%3F`` is a question mark in a name.
 """
 
 from __future__ import annotations
@@ -26,15 +27,18 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(?=/|[^\\])")
 _AUTHORITY = re.compile(
     r"(?:(?P<user>[^:@/]*)(?::(?P<password>[^@/]*))?@)?(?P<host>\[[^\]/]*\]|[^:/\[\]]*)(?::(?P<port>[^/]*))?\Z"
 )
+# What an HTTP request line takes as it stands (RFC 3986, 3.3 and 3.4); ``%`` because escapes are kept.
+_HTTP_SAFE = "%/?!$&'()*+,;=:@~"
 
 
 @dataclass(frozen=True, slots=True)
 class Url:
     """One end of a transfer.
 
-    ``path`` is decoded (bytes that are no UTF-8 as surrogates); for remote schemes it begins with ``/``. ``scheme`` is
-    ``file`` for local paths and ``-`` for the standard streams. ``pattern`` is set if the last component was written
-    with ``* ? [``: a pattern as `fnmatch` takes it, in which what was escaped in the URL stands for itself.
+    ``path`` is decoded (bytes that are no UTF-8 as surrogates), but for HTTP, where it is what was written; for remote
+    schemes it begins with ``/``. ``scheme`` is ``file`` for local paths and ``-`` for the standard streams. ``pattern``
+    is set if the last component was written with ``* ? [`` (never for HTTP, which cannot list): a pattern as `fnmatch`
+    takes it, in which what was escaped in the URL stands for itself.
     """
 
     scheme: str
@@ -72,8 +76,9 @@ class Url:
 
     @property
     def name(self) -> str:
-        """The last component of the path."""
-        return self.path.rstrip("/").rpartition("/")[2]
+        """The last component of the path, decoded."""
+        path = _decode(self.path.partition("?")[0]) if self.is_http else self.path
+        return path.rstrip("/").rpartition("/")[2]
 
     @property
     def authority(self) -> str:
@@ -82,7 +87,12 @@ class Url:
         return host if self.port == PORTS.get(self.scheme) else f"{host}:{self.port}"
 
     def join(self, name: str) -> Url:
-        """The entry ``name`` of this directory."""
+        """The entry ``name`` of this directory. Raises `UsageError` for what is no name, or leads out of it."""
+        plain = name.removesuffix("/")
+        if plain in ("", ".", "..") or "/" in plain or "\0" in plain:
+            raise UsageError("cannot name the destination", where=str(self), why=f"{plain!r} is no name of a file")
+        if self.is_http:
+            name = _quote(name, safe="/")
         return replace(self, path=f"{self.path.rstrip('/')}/{name}", pattern=None)
 
     def parent(self) -> Url:
@@ -96,7 +106,10 @@ class Url:
         if self.user is not None:
             user = _quote(self.user) + (f":{_quote(self.password)}" if self.password is not None else "") + "@"
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{user}{host}:{self.port}{_quote(self.path, safe='/~')}"
+        path = self.path
+        if self.is_http:  # the library decodes it once, and sends what comes of that
+            path = _quote(re.sub("%(?![0-9A-Fa-f]{2})", "%25", path), safe=_HTTP_SAFE)
+        return f"{self.scheme}://{user}{host}:{self.port}{_quote(path, safe='/~')}"
 
     def __str__(self) -> str:
         """As people read it: without password, with escapes only where the text would be ambiguous."""
@@ -105,7 +118,8 @@ class Url:
         if self.is_local:
             return self.path
         user = f"{self.user}@" if self.user else ""
-        return f"{self.scheme}://{user}{self.authority}{re.sub('%(?=[0-9A-Fa-f]{2})', '%25', self.path)}"
+        path = self.path if self.is_http else re.sub("%(?=[0-9A-Fa-f]{2})", "%25", self.path)
+        return f"{self.scheme}://{user}{self.authority}{path}"
 
 
 def parse(text: str) -> Url:
@@ -116,6 +130,10 @@ def parse(text: str) -> Url:
         raise UsageError("URL too long", why=f"{len(text)} characters; the limit is {_MAX_LENGTH}")
     if "\0" in text:
         raise UsageError("bad URL", where=text.replace("\0", "\\0"), why="it contains a NUL byte")
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError as error:
+        raise UsageError("bad URL", where=repr(text), why="it cannot be written in this locale's encoding") from error
     if text == "-":
         return Url("-", "-")
     match = _SCHEME.match(text)
@@ -150,17 +168,35 @@ def _remote(text: str, scheme: str, rest: str) -> Url:
     match = _AUTHORITY.match(authority)
     if match is None or match["host"] in ("", "[]"):
         raise UsageError("bad URL", where=_shown(text), why="it names no host")
+    host = _host(text, match["host"])
     port = match["port"] or str(PORTS[scheme])
     if not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
         raise UsageError("bad URL", where=_shown(text), why=f"'{port}' is no port number")
-    raw, path = path, _decode(slash + path) or "/"
+    raw = slash + path or "/"
+    path = _decode(raw)
     if scheme in FTP_SCHEMES and ("\r" in path or "\n" in path):
         raise UsageError("bad URL", where=repr(_shown(text)), why="FTP cannot carry a line break in a name")
     user = _decode(match["user"]) if match["user"] is not None else None
     password = _decode(match["password"]) if match["password"] is not None else None
     if any(c in (user or "") + (password or "") for c in "\r\n"):
         raise UsageError("bad URL", where=repr(_shown(text)), why="a line break in the user's name or password")
-    return Url(scheme, path, match["host"].strip("[]"), int(port), user, password, _pattern(slash + raw))
+    if scheme in HTTP_SCHEMES:
+        return Url(scheme, raw, host, int(port), user, password)
+    return Url(scheme, path, host, int(port), user, password, _pattern(raw))
+
+
+def _host(text: str, host: str) -> str:
+    """The host without brackets; it goes into look-ups and headers unescaped."""
+    if not host.startswith("["):
+        if re.fullmatch(r"[A-Za-z0-9._-]{1,255}", host) is None:
+            raise UsageError("bad URL", where=_shown(text), why=f"{host!r} is no name of a host")
+        return host
+    address = host[1:-1]
+    try:
+        socket.inet_pton(socket.AF_INET6, address)
+    except OSError:
+        raise UsageError("bad URL", where=_shown(text), why=f"{address!r} is no IPv6 address") from None
+    return address
 
 
 def _pattern(path: str, *, escaped: bool = True) -> str | None:
