@@ -17,10 +17,15 @@ from pathlib import Path
 from pyglobus.core import errors
 
 
-def write(path: Path, content: bytes | str, *, mode: int = 0o600) -> None:
+def write(path: Path, content: bytes | str, *, mode: int = 0o600, replace_own: bool = False) -> None:
     """Put ``content`` under ``path`` in one step, with exactly ``mode`` whatever the umask. Raises
     `errors.CannotCreate`.
+
+    With ``replace_own`` only what belongs to this user is replaced: for a name in a directory that all may write to,
+    where somebody else may have put something on purpose.
     """
+    if replace_own:
+        _require_own(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     data = content.encode() if isinstance(content, str) else content
     try:
@@ -36,6 +41,25 @@ def write(path: Path, content: bytes | str, *, mode: int = 0o600) -> None:
             raise
     except OSError as error:
         raise errors.CannotCreate("cannot write", where=str(path), why=error.strerror, errno=error.errno) from error
+
+
+def _require_own(path: Path) -> None:
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise errors.CannotCreate("cannot write", where=str(path), why=error.strerror, errno=error.errno) from error
+    if status.st_uid != os.geteuid():
+        raise errors.CannotCreate(
+            "cannot write",
+            where=str(path),
+            why="something that belongs to somebody else is there",
+            hint="ask its owner or root to remove it, or write elsewhere",
+            fault="not-owner",
+        )
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
+        raise errors.CannotCreate("cannot write", where=str(path), why="what is there is not a file")
 
 
 def private_directory(path: Path) -> None:

@@ -18,6 +18,7 @@ AREAS = (
     "errors",
     "delegation",
     "ftp",
+    "gsi",
     "listing",
     "pump",
     "relay",
@@ -37,6 +38,7 @@ PRELUDE = """
 #include "delegation.h"
 #include "errors.h"
 #include "ftp.h"
+#include "gsi.h"
 #include "listing.h"
 #include "pump.h"
 #include "relay.h"

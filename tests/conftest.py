@@ -21,12 +21,18 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
 
 from pyglobus.core.sandbox import Sandbox, Server
+
+if TYPE_CHECKING:
+    from pyglobus.core.sandbox.authority import Authority, Issued
+
+#: The pass phrase of the lab's user, for ``locked.pem``. Tests look for it where it must not be.
+PASS_PHRASE = "Mellon, said the friend"
 
 #: Variables that tell of the user's own grid, or change how a client behaves or looks.
 FOREIGN = (
@@ -151,6 +157,46 @@ def url_copy(grid: Sandbox) -> CommandRunner:
         return done
 
     return run
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A user whose whole chain is RSA, as grid-proxy-init needs it, known to nobody but a trusted directory."""
+
+    directory: Path
+    authority: Authority
+    user: Issued
+
+    @property
+    def trusted(self) -> Path:
+        """The trusted directory."""
+        return self.directory / "certificates"
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The options that name the user's files to grid-proxy-init."""
+        return ("-cert", str(self.directory / "usercert.pem"), "-key", str(self.directory / "userkey.pem"))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of a program that trusts the authority."""
+        return dict(os.environ) | {"X509_CERT_DIR": str(self.trusted)}
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    """An authority and a user, for tests of credentials that need no servers. Leave the files as they are."""
+    from pyglobus.core.sandbox.authority import Authority
+    from pyglobus.core.x509.keys import rsa_key
+
+    directory = tmp_path_factory.mktemp("lab")
+    authority = Authority.create("/O=Grid/OU=Lab", key=rsa_key())
+    made = Lab(directory, authority, authority.issue("Ada Lovelace"))
+    made.trusted.mkdir()
+    authority.trust_in(made.trusted)
+    made.user.save(directory / "usercert.pem", directory / "userkey.pem")
+    made.user.save(directory / "usercert.pem", directory / "locked.pem", pass_phrase=PASS_PHRASE.encode())
+    return made
 
 
 #: A program that is the command ``pyglobus``, for an interpreter that need not have the entry points installed.

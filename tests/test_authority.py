@@ -17,10 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyglobus.core import errors
-from pyglobus.core.sandbox import names
-from pyglobus.core.sandbox.authority import INHERIT_ALL, LIMITED, Authority, Issued, ec_key, loopback_names, rsa_key
-
-INDEPENDENT = "1.3.6.1.5.5.7.21.2"
+from pyglobus.core.sandbox.authority import Authority, Issued, loopback_names
+from pyglobus.core.x509 import names
+from pyglobus.core.x509.keys import ec_key, rsa_key
+from pyglobus.core.x509.proxycertinfo import INDEPENDENT, INHERIT_ALL, LIMITED
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,8 @@ import pytest
 from pyglobus.core import credential, errors
 from pyglobus.core.credential import find, inspect, load
 from pyglobus.core.sandbox import Sandbox
-from pyglobus.core.sandbox.authority import Issued, ec_key, rsa_key
+from pyglobus.core.sandbox.authority import Issued
+from pyglobus.core.x509.keys import ec_key, rsa_key
 from pyglobus.ffi.engine import engine
 
 HOUR = dt.timedelta(hours=1)

@@ -13,129 +13,56 @@ import datetime as dt
 import ipaddress
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from pyglobus.core import files
-from pyglobus.core.sandbox import names
-
-Key: TypeAlias = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+from pyglobus.core.x509 import keys, names, proxy, proxycertinfo
+from pyglobus.core.x509.credential import Credential
+from pyglobus.core.x509.keys import Key
+from pyglobus.core.x509.proxycertinfo import ProxyCertInfo
+from pyglobus.core.x509.proxytype import Form
 
 YEAR = dt.timedelta(days=365)
-CLOCK_SKEW = dt.timedelta(minutes=5)
-
-#: Proxy policy languages: RFC 3820 section 3.8.2, and Globus's own for a limited proxy.
-INHERIT_ALL = "1.3.6.1.5.5.7.21.1"
-LIMITED = "1.3.6.1.4.1.3536.1.1.1.9"
-PROXY_CERT_INFO = x509.ObjectIdentifier("1.3.6.1.5.5.7.1.14")
-
-
-def rsa_key(bits: int = 2048) -> rsa.RSAPrivateKey:
-    """A new RSA key. GSI refuses fewer than 2048 bits; 2048 take 50 to 350 ms, during which other Python threads
-    run.
-    """
-    return rsa.generate_private_key(public_exponent=65537, key_size=bits)
-
-
-def ec_key() -> ec.EllipticCurvePrivateKey:
-    """A new P-256 key, in less than a millisecond. Good for authorities and hosts; users and proxies need RSA in
-    places.
-    """
-    return ec.generate_private_key(ec.SECP256R1())
 
 
 @dataclass(frozen=True)
-class Issued:
+class Issued(Credential):
     """A certificate with its private key, and the chain up to (without) the authority, nearest issuer first."""
-
-    certificate: x509.Certificate
-    key: Key = field(repr=False)
-    chain: tuple[x509.Certificate, ...] = ()
-
-    @classmethod
-    def load(cls, certificate: Path, key: Path) -> Issued:
-        """What `save` wrote without a pass phrase."""
-        private = serialization.load_pem_private_key(key.read_bytes(), None)
-        assert isinstance(private, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)
-        return cls(x509.load_pem_x509_certificate(certificate.read_bytes()), private)
-
-    @property
-    def subject(self) -> str:
-        """The subject in the grid's form, ``/O=Grid/CN=Ada``."""
-        return names.render(self.certificate.subject)
-
-    def certificate_pem(self) -> bytes:
-        """The certificate alone, for a usercert.pem or hostcert.pem."""
-        return self.certificate.public_bytes(serialization.Encoding.PEM)
-
-    def key_pem(self, pass_phrase: bytes | None = None) -> bytes:
-        """The private key (PKCS #8), encrypted if a pass phrase is given."""
-        encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
-        if pass_phrase is not None:
-            encryption = serialization.BestAvailableEncryption(pass_phrase)
-        return self.key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
-
-    def proxy_pem(self) -> bytes:
-        """Certificate, clear key and chain in one: the order that a proxy file has."""
-        # GSI reads RSA keys in either form, others as PKCS #8 only; some tools expect the older form.
-        form = serialization.PrivateFormat.PKCS8
-        if isinstance(self.key, rsa.RSAPrivateKey):
-            form = serialization.PrivateFormat.TraditionalOpenSSL
-        key = self.key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
-        chain = b"".join(link.public_bytes(serialization.Encoding.PEM) for link in self.chain)
-        return self.certificate_pem() + key + chain
-
-    def save(self, certificate: Path, key: Path, *, pass_phrase: bytes | None = None) -> None:
-        """Write certificate (0644) and key (0600) to two files."""
-        files.write(key, self.key_pem(pass_phrase))
-        files.write(certificate, self.certificate_pem(), mode=0o644)
-
-    def save_proxy(self, path: Path) -> None:
-        """Write a proxy file (0600)."""
-        files.write(path, self.proxy_pem())
 
     def proxy(
         self,
         *,
         key: Key | None = None,
-        language: str = INHERIT_ALL,
+        form: Form = Form.RFC,
+        language: str = proxycertinfo.INHERIT_ALL,
         policy: bytes | None = None,
         path_length: int | None = None,
-        lifetime: dt.timedelta = dt.timedelta(hours=12),
+        lifetime: dt.timedelta = proxy.DEFAULT_LIFETIME,
         not_before: dt.datetime | None = None,
         not_after: dt.datetime | None = None,
     ) -> Issued:
-        """A proxy certificate (RFC 3820) signed with this credential, which may be a proxy itself.
+        """A proxy certificate signed with this credential, which may be a proxy itself, whatever the rules say.
 
         It ends after ``lifetime`` from now, or with its issuer if that is sooner; an explicit ``not_after`` is taken
         as it is.
         """
         now = _now()
-        serial = secrets.randbelow(2**31 - 1) + 1
-        subject = x509.Name([*self.certificate.subject.rdns, _relative_name("CN", str(serial))])
-        key = key or rsa_key()
-        certificate = (
-            x509.CertificateBuilder()
-            .serial_number(serial)
-            .issuer_name(self.certificate.subject)
-            .subject_name(subject)
-            .not_valid_before(not_before or max(now - CLOCK_SKEW, self.certificate.not_valid_before_utc))
-            .not_valid_after(not_after or min(now + lifetime, self.certificate.not_valid_after_utc))
-            .public_key(key.public_key())
-            .add_extension(_key_usage(digital_signature=True, key_encipherment=True), critical=True)
-            .add_extension(
-                x509.UnrecognizedExtension(PROXY_CERT_INFO, _proxy_cert_info(language, policy, path_length)),
-                critical=True,
-            )
-            .sign(self.key, hashes.SHA256())
+        key = key or keys.rsa_key()
+        certificate = proxy.certify(
+            self,
+            key.public_key(),
+            form=form,
+            info=ProxyCertInfo(language, policy, path_length),
+            not_before=not_before or max(now - proxy.CLOCK_SKEW, self.certificate.not_valid_before_utc),
+            not_after=not_after or min(now + lifetime, self.certificate.not_valid_after_utc),
         )
-        return Issued(certificate, key, (self.certificate, *self.chain))
+        return Issued(certificate, key, self.certificates)
 
 
 @dataclass(frozen=True)
@@ -158,7 +85,7 @@ class Authority:
         """A new authority, self-signed; its name gets a random part, so that two of them are never taken for one
         another.
         """
-        key = key or ec_key()
+        key = key or keys.ec_key()
         name = names.parse(f"{namespace}/CN={common_name or f'Sandbox CA {secrets.token_hex(4)}'}")
         now = _now()
         certificate = (
@@ -166,7 +93,7 @@ class Authority:
             .serial_number(x509.random_serial_number())
             .issuer_name(name)
             .subject_name(name)
-            .not_valid_before(not_before or now - CLOCK_SKEW)
+            .not_valid_before(not_before or now - proxy.CLOCK_SKEW)
             .not_valid_after(not_after or now + YEAR)
             .public_key(key.public_key())
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
@@ -206,14 +133,14 @@ class Authority:
         ``subject`` is a whole name (``/O=Grid/...``) or a common name within the namespace. ``alternative_names`` are
         host names, IP addresses as text, or e-mail addresses. ``extensions`` are added as (extension, critical).
         """
-        key = key or rsa_key()
+        key = key or keys.rsa_key()
         now = _now()
         builder = (
             x509.CertificateBuilder()
             .serial_number(x509.random_serial_number())
             .issuer_name(self.root.certificate.subject)
             .subject_name(names.parse(subject if subject.startswith("/") else f"{self.namespace}/CN={subject}"))
-            .not_valid_before(not_before or now - CLOCK_SKEW)
+            .not_valid_before(not_before or now - proxy.CLOCK_SKEW)
             .not_valid_after(not_after or min(now + YEAR, self.root.certificate.not_valid_after_utc))
             .public_key(key.public_key())
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -237,7 +164,7 @@ class Authority:
         """
         return self.issue(
             common_name,
-            key=key or ec_key(),
+            key=key or keys.ec_key(),
             alternative_names=hosts or (common_name,),
             usages=(ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH),
         )
@@ -267,10 +194,6 @@ def _now() -> dt.datetime:
     return dt.datetime.now(dt.UTC).replace(microsecond=0)
 
 
-def _relative_name(kind: str, value: str) -> x509.RelativeDistinguishedName:
-    return x509.RelativeDistinguishedName(names.parse(f"/{kind}={value}"))
-
-
 def _general_name(name: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(name))
@@ -296,12 +219,3 @@ def _key_usage(
         encipher_only=False,
         decipher_only=False,
     )
-
-
-def _proxy_cert_info(language: str, policy: bytes | None, path_length: int | None) -> bytes:
-    """RFC 3820 section 3.8: SEQUENCE { pCPathLenConstraint INTEGER OPTIONAL, SEQUENCE { language OID, policy
-    OCTETS OPTIONAL } }.
-    """
-    length = b"" if path_length is None else names.der(0x02, path_length.to_bytes(path_length.bit_length() // 8 + 1))
-    octets = b"" if policy is None else names.der(0x04, policy)
-    return names.der(0x30, length, names.der(0x30, names.oid(language), octets))

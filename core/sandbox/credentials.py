@@ -37,9 +37,10 @@ def making(site: Site, namespace: str, subject: str) -> Iterator[None]:
     from concurrent.futures import ThreadPoolExecutor
 
     from pyglobus.core.sandbox import authority
+    from pyglobus.core.x509 import keys
 
     with ThreadPoolExecutor(2) as seekers:
-        user_key, proxy_key = (seekers.submit(authority.rsa_key) for _ in range(2))
+        user_key, proxy_key = (seekers.submit(keys.rsa_key) for _ in range(2))
         ca = authority.Authority.create(namespace)
         ca.root.save(site.authority_certificate, site.authority_key)
         ca.trust_in(site.trusted)

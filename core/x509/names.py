@@ -16,6 +16,7 @@ import re
 from typing import TYPE_CHECKING
 
 from pyglobus.core import errors
+from pyglobus.core.x509.der import SEQUENCE, SET, UTF8_STRING, element, oid
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -28,16 +29,26 @@ _TYPES = {
     "2.5.4.7": "L",
     "2.5.4.8": "ST",
     "2.5.4.10": "O",
+    "2.5.4.9": "street",
     "2.5.4.11": "OU",
+    "2.5.4.12": "title",
+    "2.5.4.13": "description",
+    "2.5.4.17": "postalCode",
+    "2.5.4.41": "name",
+    "2.5.4.42": "GN",
+    "2.5.4.43": "initials",
+    "2.5.4.46": "dnQualifier",
     "0.9.2342.19200300.100.1.1": "UID",
     "0.9.2342.19200300.100.1.25": "DC",
     "1.2.840.113549.1.9.1": "emailAddress",
 }
-_OIDS = {name.upper(): oid for oid, name in _TYPES.items()} | {"EMAIL": "1.2.840.113549.1.9.1"}
+_OIDS = {name.upper(): dotted for dotted, name in _TYPES.items()} | {"EMAIL": "1.2.840.113549.1.9.1"}
 _PART = re.compile(r"/(?=[A-Za-z]+=)")
 
 #: Printable and other strings that OpenSSL folds before it hashes; a value of any other type is hashed as it stands.
 _FOLDED_TYPES = frozenset({12, 19, 20, 22, 26, 28, 30})
+#: How the strings of some types are encoded; the others are UTF-8 or part of it.
+_ENCODINGS = {28: "utf-32-be", 30: "utf-16-be"}
 _BLANKS = " \t\n\v\f\r"
 
 
@@ -51,10 +62,10 @@ def parse(text: str) -> x509.Name:
     attributes = []
     for part in parts:
         kind, _, value = part.partition("=")
-        oid = _OIDS.get(kind.upper())
-        if oid is None or not value:
+        dotted = _OIDS.get(kind.upper())
+        if dotted is None or not value:
             raise errors.UsageError("not a subject name", where=text, why=f"{part!r} is no known part of a name")
-        attributes.append(x509.NameAttribute(x509.ObjectIdentifier(oid), value))
+        attributes.append(x509.NameAttribute(x509.ObjectIdentifier(dotted), value))
     return x509.Name(attributes)
 
 
@@ -63,50 +74,46 @@ def render(name: x509.Name) -> str:
     return "".join(f"/{_TYPES.get(part.oid.dotted_string, part.oid.dotted_string)}={_text(part)}" for part in name)
 
 
+def oneline(name: x509.Name) -> str:
+    """The same as OpenSSL and all Globus programs print and compare it: what is not ASCII is written byte by byte,
+    ``\\xC3\\x89``.
+    """
+    return "".join(f"/{_TYPES.get(part.oid.dotted_string, part.oid.dotted_string)}={_escaped(part)}" for part in name)
+
+
 def subject_hash(name: x509.Name) -> str:
     """The eight hexadecimal digits under which OpenSSL (1.0 and later) looks for a certificate of this subject."""
     import hashlib
 
-    canonical = b"".join(
-        der(0x31, *sorted(der(0x30, oid(part.oid.dotted_string), _canonical_value(part)) for part in relative_name))
-        for relative_name in name.rdns
-    )
-    digest = hashlib.sha1(canonical, usedforsecurity=False).digest()
+    digest = hashlib.sha1(canonical(name), usedforsecurity=False).digest()
     return digest[3::-1].hex()
+
+
+def canonical(name: x509.Name) -> bytes:
+    """The encoding by which OpenSSL compares names: two names are the same if their canonical encodings are."""
+    return b"".join(
+        element(SET, *sorted(element(SEQUENCE, oid(part.oid.dotted_string), _canonical_value(part)) for part in rdn))
+        for rdn in name.rdns
+    )
 
 
 def _text(part: x509.NameAttribute[str | bytes]) -> str:
     return part.value if isinstance(part.value, str) else part.value.decode("latin-1")
 
 
+def _escaped(part: x509.NameAttribute[str | bytes]) -> str:
+    value = (
+        part.value if isinstance(part.value, bytes) else part.value.encode(_ENCODINGS.get(part._type.value, "utf-8"))
+    )
+    return "".join(chr(byte) if 0x20 <= byte <= 0x7E else f"\\x{byte:02X}" for byte in value)
+
+
 def _canonical_value(part: x509.NameAttribute[str | bytes]) -> bytes:
     kind: int = part._type.value
     if kind not in _FOLDED_TYPES:
-        return der(kind, part.value.encode() if isinstance(part.value, str) else part.value)
+        return element(kind, part.value.encode() if isinstance(part.value, str) else part.value)
     words = re.split(f"[{_BLANKS}]+", _text(part).strip(_BLANKS))
-    return der(0x0C, " ".join(words).encode().translate(_LOWER_CASE))
+    return element(UTF8_STRING, " ".join(words).encode().translate(_LOWER_CASE))
 
 
 _LOWER_CASE = bytes(byte + 32 if 0x41 <= byte <= 0x5A else byte for byte in range(256))
-
-
-def der(tag: int, *parts: bytes) -> bytes:
-    """One DER element (X.690): the tag, the length, and the parts one after the other."""
-    content = b"".join(parts)
-    size = len(content)
-    if size < 0x80:
-        return bytes((tag, size)) + content
-    length = size.to_bytes((size.bit_length() + 7) // 8)
-    return bytes((tag, 0x80 | len(length))) + length + content
-
-
-def oid(dotted: str) -> bytes:
-    """An object identifier in DER."""
-    first, second, *rest = (int(arc) for arc in dotted.split("."))
-    encoded = bytearray()
-    for arc in (first * 40 + second, *rest):
-        septets = [arc & 0x7F]
-        while arc := arc >> 7:
-            septets.append(0x80 | (arc & 0x7F))
-        encoded += bytes(reversed(septets))
-    return der(0x06, bytes(encoded))

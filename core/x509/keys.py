@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Private keys: RSA, and the two elliptic curves that TLS and the grid have in common.
+
+Looking for an RSA key is what making a proxy spends its time on, and other Python threads run meanwhile: `begin` lets
+it go on while a certificate is read or a pass phrase is typed. This module imports no more of ``cryptography`` than
+that needs.
+"""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from typing import TypeAlias
+
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from pyglobus.core import errors
+
+Key: TypeAlias = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+PublicKey: TypeAlias = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
+
+#: GSI, like all of OpenSSL 3 at its security level 2, refuses RSA keys with fewer bits.
+MIN_RSA_BITS = 2048
+MAX_RSA_BITS = 16384
+CURVES = {"p256": ec.SECP256R1, "p384": ec.SECP384R1}
+
+
+def rsa_key(bits: int = MIN_RSA_BITS) -> rsa.RSAPrivateKey:
+    """A new RSA key; 2048 bits take 20 to 350 ms. Raises `errors.UsageError` for fewer, which nobody would accept."""
+    if not MIN_RSA_BITS <= bits <= MAX_RSA_BITS:
+        raise errors.UsageError(
+            "impossible key size", where=f"{bits} bits", why=f"RSA keys have {MIN_RSA_BITS} to {MAX_RSA_BITS} bits here"
+        )
+    return rsa.generate_private_key(public_exponent=65537, key_size=bits)
+
+
+def ec_key(curve: str = "p256") -> ec.EllipticCurvePrivateKey:
+    """A new key on ``p256`` or ``p384``, in less than a millisecond. Good for authorities, hosts and users; proxies
+    need RSA for GRAM, and where a GridFTP server is to be given a delegated credential.
+    """
+    return ec.generate_private_key(CURVES[curve]())
+
+
+def begin(bits: int = MIN_RSA_BITS) -> Future[rsa.RSAPrivateKey]:
+    """Look for an RSA key in a thread that the end of the process need not wait for."""
+    future: Future[rsa.RSAPrivateKey] = Future()
+
+    def look() -> None:
+        try:
+            future.set_result(rsa_key(bits))
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=look, name="rsa-key", daemon=True).start()
+    return future
+
+
+def strength(key: PublicKey) -> int:
+    """Bits of a key, as people count them: of the modulus or of the curve."""
+    return key.key_size
+
+
+def require(key: object, *, where: str | None = None) -> Key:
+    """``key``, if it is of a kind that proxies can be made with. Raises `errors.CredentialError`."""
+    if isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+        require_public(key.public_key(), where=where)
+        return key
+    raise errors.CredentialError(
+        "cannot use this private key", where=where, why="it is neither RSA nor on an elliptic curve", fault="bad-key"
+    )
+
+
+def require_public(key: object, *, where: str | None = None) -> PublicKey:
+    """``key``, if servers would take it. Raises `errors.CredentialError`."""
+    if isinstance(key, rsa.RSAPublicKey):
+        if key.key_size < MIN_RSA_BITS:
+            raise errors.CredentialError(
+                "cannot use this key",
+                where=where,
+                why=f"an RSA key of {key.key_size} bits is refused everywhere",
+                hint=f"ask for one of {MIN_RSA_BITS} bits or more",
+                fault="weak-key",
+            )
+        return key
+    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, tuple(CURVES.values())):
+        return key
+    raise errors.CredentialError(
+        "cannot use this key", where=where, why="it is neither RSA nor on the curve P-256 or P-384", fault="bad-key"
+    )

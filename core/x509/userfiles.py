@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The user's certificate and private key on disk: where grid-proxy-init looks for them, and reading them.
+
+Certificate: what X509_USER_CERT names, or else ~/.globus/usercert.pem. Key: what X509_USER_KEY names, or else
+~/.globus/userkey.pem. If both are missing there: ~/.globus/usercred.p12. What a variable names must be there and be
+good. ``~`` is the home directory of the account, whatever HOME says.
+
+A file with a key must belong to the user and be closed to all others; a certificate must belong to the user and not
+be writable by others. Both may be one PEM file, or a PKCS #12 file.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import stat
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pyglobus.core import errors
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+    from pyglobus.core.x509.credential import Credential
+
+MAX_BYTES = 1 << 20
+
+_PRIVATE = 0o177
+_PUBLIC = 0o133
+
+
+@dataclass(frozen=True)
+class UserFiles:
+    """The files of a user's credential; for PKCS #12, and where one PEM file has all, both are the same."""
+
+    certificate: Path
+    key: Path
+
+    @property
+    def is_pkcs12(self) -> bool:
+        """True if one file in PKCS #12 holds all: judged by its name, as grid-proxy-init does, or by its content."""
+        if ".p12" in self.certificate.name or self.certificate.suffix == ".pfx":
+            return True
+        return self.certificate == self.key and b"-----BEGIN" not in self._content and self._content[:1] == b"0"
+
+    @cached_property
+    def _content(self) -> bytes:
+        return read(self.certificate, private=self.certificate == self.key)
+
+    def certificates(self) -> list[x509.Certificate]:
+        """The certificate and its chain, which need no pass phrase unless they are in PKCS #12."""
+        from pyglobus.core.x509 import pem
+
+        where = str(self.certificate)
+        found = pem.certificates(pem.blocks(self._content, where=where), where=where)
+        if not found:
+            raise _unusable(where, "it holds no certificate", "no-certificate")
+        return found
+
+    def credential(self, pass_phrases: Iterable[bytes] = ()) -> Credential:
+        """The whole credential. ``pass_phrases`` are tried in turn, and asked for only if the key is encrypted.
+
+        Raises `errors.CredentialError`: a wrong pass phrase, a key of another certificate, or no credential at all.
+        """
+        from pyglobus.core.x509 import pem
+        from pyglobus.core.x509.credential import Credential
+
+        if self.is_pkcs12:
+            return self._from_pkcs12(pass_phrases)
+        where = str(self.key)
+        certificates = self.certificates()
+        key = pem.private_key(pem.blocks(read(self.key), where=where), pass_phrases, where=where)
+        return Credential.of(key, certificates, where=where)
+
+    def _from_pkcs12(self, pass_phrases: Iterable[bytes]) -> Credential:
+        from cryptography.exceptions import UnsupportedAlgorithm
+        from cryptography.hazmat.primitives.serialization import pkcs12
+
+        from pyglobus.core.x509 import keys, pem
+        from pyglobus.core.x509.credential import Credential
+
+        where = str(self.certificate)
+        data = read(self.certificate)
+        load = pkcs12.load_key_and_certificates
+        if b"-----BEGIN" in data or data[:1] != b"0":
+            raise _unusable(where, "it is no PKCS #12 file", "not-pkcs12")
+        try:
+            key, own, others = load(data, None)
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            key, own, others = pem.unlocked(lambda phrase: load(data, phrase), pass_phrases, where=where)
+        if key is None or own is None:
+            raise _unusable(where, "it holds no certificate with its private key", "no-key")
+        return Credential.of(keys.require(key, where=where), [own, *others], where=where)
+
+
+def find(
+    certificate: Path | None = None, key: Path | None = None, *, environ: Mapping[str, str] | None = None
+) -> UserFiles:
+    """Where the user's credential is; what is given is taken. Raises `errors.CredentialError` if there is none."""
+    environ = os.environ if environ is None else environ
+    globus = home() / ".globus"
+    certificate = certificate or _named(environ, "X509_USER_CERT", globus / "usercert.pem", _PUBLIC)
+    key = key or _named(environ, "X509_USER_KEY", globus / "userkey.pem", _PRIVATE)
+    if certificate is None and key is None:
+        both = globus / "usercred.p12"
+        if both.exists():
+            _require(both, _PRIVATE)
+            return UserFiles(both, both)
+    if certificate is not None and key is not None:
+        return UserFiles(certificate, key)
+    if certificate is not None and UserFiles(certificate, certificate).is_pkcs12:
+        return UserFiles(certificate, certificate)
+    what = "certificate" if certificate is None else "private key"
+    variable, name = ("X509_USER_CERT", "usercert.pem") if certificate is None else ("X509_USER_KEY", "userkey.pem")
+    raise errors.CredentialError(
+        f"cannot find the user's {what}",
+        where=str(globus / name),
+        why="it does not exist, and no other file was named",
+        hint=f"name it with -{'cert' if certificate is None else 'key'} or with {variable}",
+        fault="credential-missing",
+    )
+
+
+def read(path: Path, *, private: bool = True) -> bytes:
+    """The content of a credential's file, after its owner and mode have been found good.
+
+    Raises `errors.CredentialError`; what is checked is what is read.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    except OSError as error:
+        raise _system_error(path, error) from error
+    with os.fdopen(descriptor, "rb") as stream:
+        _judge(path, os.fstat(descriptor), _PRIVATE if private else _PUBLIC)
+        data = stream.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise _unusable(str(path), "it is too large for a credential", "not-a-credential")
+    return data
+
+
+def _named(environ: Mapping[str, str], variable: str, default: Path, forbidden: int) -> Path | None:
+    named = environ.get(variable)
+    path = Path(named) if named is not None else default
+    if named is None and not path.exists():
+        return None
+    _require(path, forbidden)
+    return path
+
+
+def _require(path: Path, forbidden: int) -> None:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise _system_error(path, error) from error
+    _judge(path, status, forbidden)
+
+
+def _judge(path: Path, status: os.stat_result, forbidden: int) -> None:
+    where = str(path)
+    if not stat.S_ISREG(status.st_mode):
+        raise _unusable(where, "it is no regular file", "credential-not-a-file")
+    if status.st_uid != os.geteuid():
+        raise _unusable(where, "it belongs to somebody else", "credential-not-owned")
+    if status.st_mode & forbidden:
+        raise errors.CredentialError(
+            "cannot use credential",
+            where=where,
+            why=f"others have too much access to it (mode {stat.S_IMODE(status.st_mode):04o})",
+            hint=f"chmod {'600' if forbidden == _PRIVATE else '644'} {where}",
+            fault="credential-exposed",
+        )
+    if status.st_size == 0:
+        raise _unusable(where, "it is empty", "credential-empty")
+
+
+def _system_error(path: Path, error: OSError) -> errors.CredentialError:
+    missing = isinstance(error, FileNotFoundError | NotADirectoryError)
+    return errors.CredentialError(
+        "cannot read credential",
+        where=str(path),
+        why="it does not exist" if missing else error.strerror,
+        errno=error.errno,
+        fault="credential-missing" if missing else "credential-unreadable",
+    )
+
+
+def _unusable(where: str, why: str, fault: str) -> errors.CredentialError:
+    return errors.CredentialError("cannot use credential", where=where, why=why, fault=fault)
+
+
+def home() -> Path:
+    """The home directory of the account."""
+    try:
+        return Path(pwd.getpwuid(os.geteuid()).pw_dir)
+    except KeyError:
+        return Path("/nonexistent")
