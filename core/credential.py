@@ -25,10 +25,9 @@ import pwd
 import stat
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Literal, TypeAlias, TypeVar
+from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
-from pyglobus.core import errors, faults
+from pyglobus.core import errors
 from pyglobus.ffi.credential import FileFacts, read_certificate, read_proxy
 from pyglobus.ffi.engine import engine
 from pyglobus.ffi.errors import GlobusError
@@ -44,16 +43,14 @@ _SYSTEM_DIRECTORY = "/etc/grid-security"
 _WHAT = "cannot use credential"
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
+class Skipped(NamedTuple):
     """A file that came earlier in the search and was passed over; ``fault`` is its name in the table of faults."""
 
     path: str
     fault: str
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """The credential that would be used. ``key`` is the file of the private key, for a proxy the same as ``path``."""
 
     kind: Kind
@@ -63,8 +60,7 @@ class Choice:
     skipped: tuple[Skipped, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
+class Credential(NamedTuple):
     """Whose a credential is, in GSI's slash notation: ``subject`` names the certificate itself, ``identity`` its owner
     without what proxies add. ``expires`` is when the first certificate of the chain ends, in seconds since the epoch.
     """
@@ -178,13 +174,14 @@ class _Search:
         meant = [skipped for skipped in self._skipped if skipped.fault != "no-credential"]
         proxy = self._environ.get("X509_USER_PROXY", default_proxy())
         chosen = meant[0] if meant else Skipped(proxy, "no-credential")
-        return faults.known(chosen.fault, what=_WHAT, path=chosen.path)
+        known: errors.Error = _faults().known(chosen.fault, what=_WHAT, path=chosen.path)
+        return known
 
     def _certificate(self, kind: Kind, certificate: str, key: str, reason: str) -> Choice | None:
         if self._skips(certificate, private=False) or self._skips(key):
             return None
         if _is_encrypted(key):
-            raise faults.known("key-encrypted", what=_WHAT, path=key)
+            raise _faults().known("key-encrypted", what=_WHAT, path=key)
         return Choice(kind, certificate, key, reason, tuple(self._skipped))
 
     def _skips(self, path: str, *, private: bool = True) -> bool:
@@ -241,17 +238,24 @@ def _is_encrypted(key: str) -> bool:
 def _require(path: str) -> None:
     fault = _file_fault(path)
     if fault is not None:
-        raise faults.known("credential-missing" if fault == "no-credential" else fault, what=_WHAT, path=path)
+        raise _faults().known("credential-missing" if fault == "no-credential" else fault, what=_WHAT, path=path)
 
 
 def _require_life(path: str, facts: FileFacts) -> None:
     left = facts.expires - time.time()
     if left <= 0:
-        raise faults.known("proxy-expired", what=_WHAT, path=path, minutes=str(int(-left / 60)))
+        raise _faults().known("proxy-expired", what=_WHAT, path=path, minutes=str(int(-left / 60)))
 
 
 def _called(call: Callable[[], T], path: str) -> T:
     try:
         return engine().submit(call).result()
     except GlobusError as error:
-        raise faults.explain(error, what=_WHAT, where=path) from error
+        raise _faults().explain(error, what=_WHAT, where=path) from error
+
+
+def _faults() -> Any:
+    """The table of faults, which is needed only when there is one."""
+    from pyglobus.core import faults
+
+    return faults

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from pyglobus.core import errors
 from pyglobus.core.localfile import make_directory
@@ -31,8 +31,7 @@ _TICK = 0.1
 DEFAULT_CONCURRENCY = 4
 
 
-@dataclass(frozen=True, slots=True)
-class FileStarted:
+class FileStarted(NamedTuple):
     """A worker begins with a file."""
 
     source: str
@@ -40,23 +39,20 @@ class FileStarted:
     size: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class FileDone:
+class FileDone(NamedTuple):
     """A file has arrived."""
 
     result: Result
 
 
-@dataclass(frozen=True, slots=True)
-class FileSkipped:
+class FileSkipped(NamedTuple):
     """A file that is at its destination already (``sync``)."""
 
     source: str
     destination: str
 
 
-@dataclass(frozen=True, slots=True)
-class FileFailed:
+class FileFailed(NamedTuple):
     """A file, or what should have been listed, that could not be copied."""
 
     source: str
@@ -64,8 +60,7 @@ class FileFailed:
     error: errors.Error
 
 
-@dataclass(frozen=True, slots=True)
-class JobProgress:
+class JobProgress(NamedTuple):
     """The whole, several times a second. ``total`` counts the bytes planned so far; ``planned`` tells if that is
     all.
     """
@@ -80,8 +75,7 @@ class JobProgress:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class JobResult:
+class JobResult(NamedTuple):
     """What became of it: numbers of files, bytes moved, seconds."""
 
     done: int
@@ -91,8 +85,7 @@ class JobResult:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class JobFinished:
+class JobFinished(NamedTuple):
     """The end."""
 
     result: JobResult
@@ -119,7 +112,7 @@ class Job:
         """``concurrency`` 0: as many connections as serve the job. The deadline of ``options`` is that of the job."""
         self._pairs = pairs
         self._limit = options.timeout
-        self._options = replace(options, timeout=None)
+        self._options = options.check()._replace(timeout=None)
         self._recursive = recursive
         self._continue = continue_on_error
         self._concurrency = concurrency or DEFAULT_CONCURRENCY
@@ -318,7 +311,7 @@ class Job:
 
         options = self._options
         if item.offset is not None or item.length is not None:
-            options = replace(options, offset=item.offset or 0, length=item.length)
+            options = options._replace(offset=item.offset or 0, length=item.length)
         self._events.put(FileStarted(source, destination, item.size))
         try:
             known = Facts("file", item.size) if item.listed else None

@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import stat
 
 from pyglobus.core import errors
@@ -104,7 +103,7 @@ class LocalDestination:
         directory, name = os.path.split(self._target)
         # The name is cut so that the temporary one is not longer than a directory takes (255 bytes).
         stem = os.fsdecode(os.fsencode(name)[:200])
-        temporary = os.path.join(directory, f".{stem}.{secrets.token_hex(4)}.part")
+        temporary = os.path.join(directory, f".{stem}.{os.urandom(4).hex()}.part")
         mode = 0o666 if status is None else stat.S_IMODE(status.st_mode)
         try:
             self.fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode & 0o777)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pyglobus.core.checksum import ALGORITHMS
 from pyglobus.core.errors import UsageError
@@ -18,8 +18,7 @@ PROTECTIONS = ("clear", "safe", "private")
 DELEGATIONS = ("auto", "none", "limited", "full")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
+class Side(NamedTuple):
     """What holds for one end. ``subject`` is the name that its server must have, ``credential`` a proxy file to
     use there.
     """
@@ -28,8 +27,7 @@ class Side:
     credential: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retry:
+class Retry(NamedTuple):
     """When transient faults are retried. ``interval`` and ``window`` are seconds; 0 means exponential, or no limit.
 
     ``times`` 0 is for ever.
@@ -40,8 +38,7 @@ class Retry:
     window: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(NamedTuple):
     """The choices of a transfer. Sizes and offsets are bytes, times are seconds.
 
     ``length`` None is to the end of the file; ``stall_timeout`` 0 never ends a transfer that stands still;
@@ -61,8 +58,8 @@ class Options:
     in_place: bool = False
     reuse_data: bool = False
     delegate: str = "auto"
-    source: Side = field(default_factory=Side)
-    destination: Side = field(default_factory=Side)
+    source: Side = Side()
+    destination: Side = Side()
     retry: Retry | None = None
     connect_timeout: float = 60.0
     stall_timeout: float = 600.0
@@ -70,8 +67,8 @@ class Options:
     verify: bool = False
     checksum_algorithm: str = "md5"
 
-    def __post_init__(self) -> None:
-        """Raises `UsageError` for values that make no sense."""
+    def check(self) -> Options:
+        """These options, if they make sense; else raises `UsageError`."""
         _within("parallel streams", self.parallel, 0, MAX_PARALLEL)
         _within("block size", self.block_size, 1, MAX_BLOCK_SIZE)
         _within("TCP buffer size", self.tcp_buffer, 0, 1 << 31)
@@ -90,6 +87,7 @@ class Options:
             raise UsageError(
                 "protection without authentication", why="a data channel can only be protected if it is authenticated"
             )
+        return self
 
     @property
     def partial(self) -> bool:

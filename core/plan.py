@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import NamedTuple
 
 from pyglobus.core import errors
 from pyglobus.core.options import Options
@@ -24,8 +24,7 @@ from pyglobus.core.url import Url
 _MAX_DEPTH = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(NamedTuple):
     """A source and a destination as the user names them; ``offset`` and ``length`` as in `Options`, None for its
     own.
     """
@@ -36,8 +35,7 @@ class Pair:
     length: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One file to copy. ``size`` and ``modified`` (seconds since the epoch) are known from the listing, or None."""
 
     source: Url
@@ -51,8 +49,7 @@ class Item:
     length: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Directory:
+class Directory(NamedTuple):
     """A directory of the destination to make, unless it is there.
 
     ``top`` is the one that the user names, which is made only if that is wished; below it ``source`` is its pattern.
@@ -68,11 +65,6 @@ class Directory:
 Step = Item | Directory
 
 
-def is_single(pair: Pair) -> bool:
-    """Whether the pair stands for one file."""
-    return pair.source.is_http or not (pair.source.is_directory or pair.source.pattern is not None)
-
-
 class Plan:
     """The steps of a job. Its session is used by one thread, the one that iterates."""
 
@@ -84,7 +76,7 @@ class Plan:
     def steps(self, pair: Pair) -> Iterator[Step]:
         """The steps for one pair. Raises `errors.Error` for what cannot be listed."""
         source, destination = pair.source, pair.destination
-        if is_single(pair):
+        if source.is_plain:
             if destination.is_directory:
                 destination = destination.join(source.name)
             yield Item(source, destination, offset=pair.offset, length=pair.length)

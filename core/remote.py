@@ -5,24 +5,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyglobus.core import errors
-from pyglobus.core.faults import Role
 from pyglobus.core.options import Options, Side
 from pyglobus.core.session import Session
 from pyglobus.core.url import Url
 from pyglobus.ffi.engine import Operation
 from pyglobus.ffi.ftp import FtpHandle, FtpOptions
 
+if TYPE_CHECKING:
+    from pyglobus.core.faults import Role
+
 # A facts line holds a path and some words; a server that sends more is not to be believed.
 _MAX_FACTS = 64 * 1024
 _PROTECTION = {"clear": "", "safe": "S", "private": "P"}
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What a server tells of a path (RFC 3659): ``kind`` is "file", "dir" or what else it says; ``size`` in
     bytes if told.
     """

@@ -14,7 +14,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Generator
 
 from pyglobus.core import errors
-from pyglobus.core.faults import explain
 from pyglobus.core.localfile import LocalDestination, LocalSource
 from pyglobus.core.options import Options
 from pyglobus.core.remote import Remote
@@ -276,6 +275,8 @@ class LocalCopy(Route):
         except BrokenPipeError:
             raise
         except OSError as error:
+            from pyglobus.core.faults import explain
+
             raise explain(error, what="cannot copy", where=where) from error
 
     def recover(self) -> None:

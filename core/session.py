@@ -13,12 +13,12 @@ from concurrent.futures import wait
 from typing import TYPE_CHECKING, Any
 
 from pyglobus.core import errors
-from pyglobus.core.faults import Role, explain
 from pyglobus.core.version import __version__
 from pyglobus.ffi.engine import Engine, Operation, engine
 from pyglobus.ffi.ftp import FtpHandle
 
 if TYPE_CHECKING:
+    from pyglobus.core.faults import Role
     from pyglobus.core.url import Url
     from pyglobus.ffi.gss import DataCredential, GssCredential
 
@@ -134,6 +134,8 @@ class Session:
                     yield
             error = operation.exception()
             if error is not None:
+                from pyglobus.core.faults import explain
+
                 self.check()
                 raise explain(error, what=what, where=where, role=role) from error
             return operation.result()

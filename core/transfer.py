@@ -18,11 +18,10 @@ name.
 from __future__ import annotations
 
 import os
-import random
 import time
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pyglobus.core import checksum, errors
 from pyglobus.core.localfile import LocalDestination, LocalSource, same_file
@@ -38,8 +37,7 @@ _CLEAN_UP_LIMIT = 0.25
 _LONGEST_PAUSE = 120.0
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(NamedTuple):
     """The bytes begin to move. ``total`` is None if the size is not known."""
 
     source: str
@@ -48,8 +46,7 @@ class Started:
     total: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     """At least five times a second while bytes move."""
 
     bytes: int
@@ -57,8 +54,7 @@ class Progress:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Retrying:
+class Retrying(NamedTuple):
     """A transient fault; the next attempt begins after ``delay`` seconds."""
 
     error: errors.Error
@@ -66,8 +62,7 @@ class Retrying:
     delay: float
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """What was done: bytes moved, seconds from the first to the last of them, attempts, the checksum if asked for."""
 
     source: str
@@ -85,8 +80,7 @@ class Result:
         return self.bytes / self.seconds if self.seconds > 0 else 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(NamedTuple):
     """The end, and what was done."""
 
     result: Result
@@ -112,7 +106,7 @@ class Transfer:
 
         Raises `errors.UsageError` for URLs that make no sense together.
         """
-        self.options = options or Options()
+        self.options = (options or Options()).check()
         self.source = parse(source) if isinstance(source, str) else source
         self.destination = parse(destination) if isinstance(destination, str) else destination
         if self.source.is_directory and not self.source.is_http:
@@ -399,6 +393,8 @@ def copy(source: str, destination: str, options: Options | None = None) -> Resul
 
 def _pause(attempt: int) -> float:
     """Exponential back-off with jitter, so that many clients of one server do not come back at once."""
+    import random
+
     return min(_LONGEST_PAUSE, float(2 ** (attempt - 1))) * random.uniform(0.75, 1.25)  # noqa: S311  no secret
 
 

@@ -13,14 +13,13 @@ import os
 import stat
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pyglobus.core import errors
 from pyglobus.core.remote import Facts, Remote, parse_facts
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One name in a directory. ``modified`` is seconds since the epoch; ``size`` bytes; either may be unknown."""
 
     name: str

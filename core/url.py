@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import os
 import re
-import socket
-from dataclasses import dataclass, replace
-from urllib.parse import quote_from_bytes, unquote_to_bytes
+from typing import NamedTuple
 
 from pyglobus.core.errors import UsageError
 
@@ -23,6 +21,9 @@ FTP_SCHEMES = frozenset({"gsiftp", "ftp"})
 HTTP_SCHEMES = frozenset({"http", "https"})
 # Longer than any path that a server takes (PATH_MAX is 4096), and short enough to show in full.
 _MAX_LENGTH = 64 * 1024
+_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
+# RFC 3986, section 2.3.
+_UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(?=/|[^\\])")
 _AUTHORITY = re.compile(
     r"(?:(?P<user>[^:@/]*)(?::(?P<password>[^@/]*))?@)?(?P<host>\[[^\]/]*\]|[^:/\[\]]*)(?::(?P<port>[^/]*))?\Z"
@@ -31,8 +32,7 @@ _AUTHORITY = re.compile(
 _HTTP_SAFE = "%/?!$&'()*+,;=:@~"
 
 
-@dataclass(frozen=True, slots=True)
-class Url:
+class Url(NamedTuple):
     """One end of a transfer.
 
     ``path`` is decoded (bytes that are no UTF-8 as surrogates), but for HTTP, where it is what was written; for remote
@@ -75,6 +75,11 @@ class Url:
         return self.path.endswith("/")
 
     @property
+    def is_plain(self) -> bool:
+        """Names one file: neither a directory nor a pattern."""
+        return self.is_http or (not self.is_directory and self.pattern is None)
+
+    @property
     def name(self) -> str:
         """The last component of the path, decoded."""
         path = _decode(self.path.partition("?")[0]) if self.is_http else self.path
@@ -93,12 +98,12 @@ class Url:
             raise UsageError("cannot name the destination", where=str(self), why=f"{plain!r} is no name of a file")
         if self.is_http:
             name = _quote(name, safe="/")
-        return replace(self, path=f"{self.path.rstrip('/')}/{name}", pattern=None)
+        return self._replace(path=f"{self.path.rstrip('/')}/{name}", pattern=None)
 
     def parent(self) -> Url:
         """The directory that this is in, written as one."""
         head = self.path.rstrip("/").rpartition("/")[0]
-        return replace(self, path=f"{head}/" if head or self.path.startswith("/") else "./", pattern=None)
+        return self._replace(path=f"{head}/" if head or self.path.startswith("/") else "./", pattern=None)
 
     def wire(self) -> str:
         """The URL in the strict form that the C libraries take, with everything escaped that they might misread."""
@@ -110,6 +115,9 @@ class Url:
         if self.is_http:  # the library decodes it once, and sends what comes of that
             path = _quote(re.sub("%(?![0-9A-Fa-f]{2})", "%25", path), safe=_HTTP_SAFE)
         return f"{self.scheme}://{user}{host}:{self.port}{_quote(path, safe='/~')}"
+
+    def __repr__(self) -> str:
+        return f"Url({str(self)!r})"
 
     def __str__(self) -> str:
         """As people read it: without password, with escapes only where the text would be ambiguous."""
@@ -152,7 +160,7 @@ def parse(text: str) -> Url:
 def _file(text: str, rest: str) -> Url:
     if rest.startswith("//"):
         host, slash, path = rest[2:].partition("/")
-        if host.lower() not in ("", "localhost", "127.0.0.1", socket.gethostname().lower()):
+        if host.lower() not in ("", "localhost", "127.0.0.1", os.uname().nodename.lower()):
             raise UsageError("bad URL", where=text, why=f"a file: URL names a file of this machine, not of '{host}'")
         rest = slash + path
     if not rest:
@@ -215,11 +223,12 @@ def _pattern(path: str, *, escaped: bool = True) -> str | None:
 def _decode(text: str) -> str:
     if re.search("%00", text):
         raise UsageError("bad URL", where=_shown(text), why="it contains a NUL byte")
-    return os.fsdecode(unquote_to_bytes(os.fsencode(text)))
+    return os.fsdecode(_ESCAPE.sub(lambda match: bytes.fromhex(match[1].decode("ascii")), os.fsencode(text)))
 
 
 def _quote(text: str, safe: str = "") -> str:
-    return quote_from_bytes(os.fsencode(text), safe=safe)
+    kept = _UNRESERVED + os.fsencode(safe)
+    return "".join(chr(byte) if byte in kept else f"%{byte:02X}" for byte in os.fsencode(text))
 
 
 def _shown(text: str) -> str:

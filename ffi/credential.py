@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyglobus.ffi import ffi, lib
 from pyglobus.ffi.engine import engine
@@ -13,8 +12,7 @@ from pyglobus.ffi.errors import check
 from pyglobus.ffi.text import decode, encode
 
 
-@dataclass(frozen=True, slots=True)
-class FileFacts:
+class FileFacts(NamedTuple):
     """Names in GSI's slash notation: ``identity`` is ``subject`` without what proxies add. ``expires`` is when the
     first certificate of the chain ends, in seconds since the epoch.
     """

@@ -8,8 +8,7 @@ reads.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyglobus.ffi import ffi, lib
 from pyglobus.ffi.text import decode, take
@@ -18,8 +17,7 @@ from pyglobus.ffi.text import decode, take
 _MAX_LINKS = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """One link of an error chain: the module that made it, its own error type (-1: none), its text."""
 
     module: str

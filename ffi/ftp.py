@@ -15,8 +15,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyglobus.ffi import _globus, ffi, lib
 from pyglobus.ffi.engine import Engine, Operation
@@ -33,8 +32,7 @@ _LIST_KINDS = {"names": lib.PG_LIST_NAMES, "facts": lib.PG_LIST_FACTS, "tree": l
 _DELEGATION = {"none": lib.PG_DELEGATE_NONE, "limited": ffi.NULL, "full": lib.PG_DELEGATE_FULL}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FtpOptions:
+class FtpOptions(NamedTuple):
     """Attributes of one FTP operation; the defaults are those of the library."""
 
     extended: bool = False
@@ -50,8 +48,12 @@ class FtpOptions:
     delegation: str = "limited"
     data_credential: DataCredential | None = None
     user: str | None = None
-    password: str | None = field(default=None, repr=False)
+    password: str | None = None
     subject: str | None = None
+
+    def __repr__(self) -> str:
+        shown = {**self._asdict(), "password": "***" if self.password else None}
+        return f"FtpOptions({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
 
 class Attribute:
@@ -103,8 +105,7 @@ class Marker:
             lib.pg_marker_free(pointer)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
+class Span(NamedTuple):
     """The part of a file that is moved.
 
     ``end`` is exclusive, -1 means to its end; ``partial`` asks the server for a part.

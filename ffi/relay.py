@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyglobus.ffi import ffi, lib
 from pyglobus.ffi.engine import Engine, Operation
@@ -14,8 +13,7 @@ from pyglobus.ffi.meter import Meter
 from pyglobus.ffi.text import encode, optional
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RelayEnd:
+class RelayEnd(NamedTuple):
     """One end: a URL (with FTP options; or with its scheme, and for https the subject that the server must have), or a
     descriptor.
     """

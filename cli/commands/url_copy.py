@@ -20,6 +20,7 @@ from pyglobus.core import errors
 if TYPE_CHECKING:
     from pyglobus.core.options import Options
     from pyglobus.core.plan import Pair
+    from pyglobus.core.url import Url
 
 _DATA = "Data channels"
 _SECURITY = "Security"
@@ -449,24 +450,24 @@ def url_copy(
     one to the other. A local destination appears under its name only when it is whole. The exit status tells what went
     wrong; the message tells why, and what to do.
     """
-    from dataclasses import replace
-
-    from pyglobus.core.plan import is_single
-    from pyglobus.core.sync import Sync
-
     options = _options(**choices)  # type: ignore[arg-type]
+    if from_file is None and dump_only is None and not sync:
+        from pyglobus.core.url import parse
+
+        one = parse(_given(source, "SOURCE"))
+        if one.is_plain:
+            _copy_one(output, one, parse(_given(destination, "DEST")), options, rates, debug_ftp, stats)
+            return
     pairs = _pairs(source, destination, from_file)
     if dump_only is not None:
         _dump(pairs, options, recurse, dump_only)
         return
-    if from_file is None and not sync and is_single(pair := next(iter(pairs))):
-        _copy_one(output, pair, options, rates, debug_ftp, stats)
-        return
     from pyglobus.core.job import Job
+    from pyglobus.core.sync import Sync
 
     job = Job(
         pairs,
-        replace(options, reuse_data=True),
+        options._replace(reuse_data=True),
         recursive=recurse,
         continue_on_error=keep_going,
         concurrency=concurrency,
@@ -491,23 +492,26 @@ def _pairs(source: str | None, destination: str | None, from_file: str | None) -
         from pyglobus.core import urllist
 
         return urllist.read(from_file)
-    if source is None or destination is None:
-        raise errors.UsageError(
-            "missing SOURCE" if source is None else "missing DEST",
-            hint="usage: pyglobus-url-copy SOURCE DEST",
-        )
     from pyglobus.core.plan import Pair
     from pyglobus.core.url import parse
 
-    return [Pair(parse(source), parse(destination))]
+    return [Pair(parse(_given(source, "SOURCE")), parse(_given(destination, "DEST")))]
 
 
-def _copy_one(output: Output, pair: Pair, options: Options, rates: bool, debug_ftp: bool, stats: float | None) -> None:
+def _given(text: str | None, name: str) -> str:
+    if text is None:
+        raise errors.UsageError(f"missing {name}", hint="usage: pyglobus-url-copy SOURCE DEST")
+    return text
+
+
+def _copy_one(
+    output: Output, source: Url, destination: Url, options: Options, rates: bool, debug_ftp: bool, stats: float | None
+) -> None:
     from pyglobus.core.session import Session
     from pyglobus.core.transfer import Transfer
 
     with Session(debug_fd=2 if debug_ftp else -1) as session:
-        transfer = Transfer(pair.source, pair.destination, options, session=session)
+        transfer = Transfer(source, destination, options, session=session)
         with signals.cancelling(transfer.cancel), Progress(output, stats=stats) as progress:
             result = transfer.run(display.TransferDisplay(output, transfer, progress, rates))
     output.result("summary", display.record(result), "")

@@ -12,7 +12,7 @@ import errno as numbers
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from pyglobus.core.url import FTP_SCHEMES, HTTP_SCHEMES, PORTS
@@ -61,8 +61,7 @@ def without_password(text: str) -> str:
     return _USERINFO.sub(lambda found: f"{found[1]}@" if found[1] else "", text)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Evidence(NamedTuple):
     """``own`` is what this side's libraries said, one line for each cause; ``reply`` the server's lines, codes removed.
 
     ``network_errno`` is a failed network call of ours; ``file_errno`` a failed file operation, or with ``remote`` any

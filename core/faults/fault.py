@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from pyglobus.core import errors
 from pyglobus.core.faults.evidence import Evidence
@@ -17,8 +16,7 @@ Rule: TypeAlias = Callable[[Evidence], Fields | None]
 Class: TypeAlias = type[errors.Error]
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(NamedTuple):
     """A fault that is known by a stable ``name``.
 
     ``kind`` is the error's class, or a pair: one for a path that is read, one for a path that is made. ``why`` and
