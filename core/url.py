@@ -199,6 +199,8 @@ def _host(text: str, host: str) -> str:
         if re.fullmatch(r"[A-Za-z0-9._-]{1,255}", host) is None:
             raise UsageError("bad URL", where=_shown(text), why=f"{host!r} is no name of a host")
         return host
+    import socket
+
     address = host[1:-1]
     try:
         socket.inet_pton(socket.AF_INET6, address)
