@@ -9,6 +9,7 @@ they do is tested by test_quickstart.py and test_packaging.py.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -66,7 +67,9 @@ def test_every_command_and_example_runs(grid: Sandbox, tmp_path: Path) -> None:
         subprocess.run(["pyglobus", "sandbox", "down", "--name", "trial"], env=env, check=True)
     assert {"sh", "python"} <= set(ran)
     assert (tmp_path / "again.dat").read_bytes() == (tmp_path / "run7.dat").read_bytes()
+    assert (grid.data_dir / "results" / "copy.dat").exists()
     (grid.data_dir / "run7.dat").unlink()
+    shutil.rmtree(grid.data_dir / "results")
 
 
 def test_what_sets_up_is_what_quickstart_and_pip_take() -> None:
