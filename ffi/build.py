@@ -13,15 +13,18 @@ AREAS = (
     "common",
     "gsi_credential",
     "gssapi",
+    "gss_assist",
     "ftp_client",
     "engine",
     "errors",
     "delegation",
     "ftp",
     "gsi",
+    "gss",
     "listing",
     "pump",
     "relay",
+    "xio",
     "modules",
 )
 
@@ -33,15 +36,19 @@ PRELUDE = """
 #include "globus_gass_copy.h"
 #include "globus_gsi_credential.h"
 #include "globus_gss_assist.h"
+#include "globus_xio.h"
+#include "globus_xio_gsi.h"
 #include "gssapi.h"
 #include "engine.h"
 #include "delegation.h"
 #include "errors.h"
 #include "ftp.h"
 #include "gsi.h"
+#include "gss.h"
 #include "listing.h"
 #include "pump.h"
 #include "relay.h"
+#include "xio.h"
 #include "modules.h"
 """
 

@@ -29,7 +29,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from pyglobus.ffi import ffi, lib
 from pyglobus.ffi.errors import EngineError, GlobusError, OperationCancelled, from_object
@@ -47,6 +47,19 @@ _CLOSE_LIMIT = 0.7
 _FAULTS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP}
 
 
+class Active(Protocol):
+    """Whatever C works for; the engine calls this in its thread."""
+
+    def ended(self) -> None:
+        """The C side has ended."""
+
+    def stop(self) -> None:
+        """The engine closes: ask C to end it."""
+
+    def let_go(self, error: BaseException) -> None:
+        """The engine closes without waiting for C: whoever waits is told."""
+
+
 def _nothing() -> None:
     pass
 
@@ -57,7 +70,8 @@ class Operation(Future[Any]):
     ``start(record)`` begins it in the engine with a C record that the completion fills in, ``abort()`` asks C to end it
     early, ``finish()`` makes the result of a success, and ``release()`` (always called, once) gives back what C used
     meanwhile. Where C does not end a cancelled operation in time, ``abandon()`` is called, and ``release()`` if it ends
-    after all. All of them run in the engine's thread; what they raise is raised in the waiter.
+    after all. All of them run in the engine's thread; what they raise is raised in the waiter. With ``keeps``, what was
+    achieved before an early end counts: ``finish()`` is called then too, and may itself raise `OperationCancelled`.
     """
 
     def __init__(
@@ -69,8 +83,10 @@ class Operation(Future[Any]):
         abandon: Callable[[], None] = _nothing,
         finish: Callable[[], Any] = _nothing,
         release: Callable[[], None] = _nothing,
+        keeps: bool = False,
     ) -> None:
         super().__init__()
+        self._keeps = keeps
         self._engine = engine
         self._start = start
         self._abort = abort
@@ -128,7 +144,16 @@ class Operation(Future[Any]):
         if self._record is not None:
             self._abandon()
 
-    def _end(self) -> None:
+    def stop(self) -> None:
+        """The engine closes: ask C to end it."""
+        self._cancelling = True
+        self._stop()
+
+    def let_go(self, error: BaseException) -> None:
+        """The engine closes without waiting for C: whoever waits is told."""
+        self._settle(error=error)
+
+    def ended(self) -> None:
         """The C side has ended; called by the engine."""
         with self._gate:
             self._ended = True
@@ -136,7 +161,7 @@ class Operation(Future[Any]):
         error: BaseException | None = None
         result: Any = None
         try:
-            if self._cancelling:
+            if self._cancelling and not self._keeps:
                 error = OperationCancelled()
             elif record.error != ffi.NULL or record.local_errno:
                 error = from_object(record.error, record.local_errno)
@@ -178,7 +203,7 @@ class Engine:
         self._failure: str | None = None
         self._closing = False
         self._jobs: deque[Callable[[], None]] = deque()
-        self._operations: dict[int, Operation] = {}
+        self._operations: dict[int, Active] = {}
         self._ids = itertools.count(1)
 
     # Any thread ------------------------------------------------------------------------------------------------------
@@ -253,7 +278,7 @@ class Engine:
         if threading.current_thread() is not self._thread:
             raise EngineError("this belongs to the Globus engine's thread: submit it there")
 
-    def adopt(self, operation: Operation) -> Any:
+    def adopt(self, operation: Active) -> Any:
         """A C record for an operation that is about to start."""
         self.require()
         if self._closing:
@@ -290,7 +315,7 @@ class Engine:
         """Sleep in C for at most so many seconds (negative: no limit), then see what there is to do."""
         lib.pg_engine_turn(0.0 if self._jobs else seconds)
         while (record := lib.pg_engine_take()) != ffi.NULL:
-            self._call(self._operations[record.id]._end)
+            self._call(self._operations[record.id].ended)
         for _ in range(len(self._jobs)):  # what these post gets its turn after C
             self._call(self._jobs.popleft())
 
@@ -306,14 +331,13 @@ class Engine:
     def _shut(self) -> None:
         limit = time.monotonic() + _CANCEL_GRACE
         for operation in list(self._operations.values()):
-            operation._cancelling = True
-            self._call(operation._stop)
+            self._call(operation.stop)
         while (self._operations or self._jobs) and (rest := limit - time.monotonic()) > 0:
             self._turn(rest)
         while self._jobs:
             self._call(self._jobs.popleft())
         for operation in list(self._operations.values()):
-            operation._settle(error=OperationCancelled())  # nothing that C may still use is freed
+            operation.let_go(OperationCancelled())  # nothing that C may still use is freed
         if not self._operations:
             lib.pg_engine_close()
 

@@ -77,12 +77,28 @@ def check(result: int) -> None:
             lib.globus_object_free(error)
 
 
-def check_gss(major: int, minor: int) -> None:
-    """Raise what a GSSAPI call's status stands for, unless it is complete.
+class GssError(GlobusError):
+    """A GSSAPI call failed. ``major`` is its status (RFC 2744 section 3.9.1), without a text of its own."""
 
-    The minor status is a result of the toolkit.
+    def __init__(self, major: int, cause: GlobusError | None) -> None:
+        links = cause.links if cause else (Link("globus_gsi_gssapi", -1, f"GSSAPI status {major:#x}"),)
+        super().__init__(links, errno=cause.errno if cause else 0)
+        self.major = major
+
+
+def check_gss(major: int, minor: int, *, accepted: int = 0) -> None:
+    """Raise what a GSSAPI call's status stands for, unless it is complete, or the ``accepted`` supplementary one.
+
+    The minor status is a result of the toolkit, and is consumed in any case.
     """
-    if major != lib.GSS_S_COMPLETE:
+    if major in (lib.GSS_S_COMPLETE, accepted):
         if minor:
+            lib.globus_object_free(lib.globus_error_get(minor))
+        return
+    cause: GlobusError | None = None
+    if minor:
+        try:
             check(minor)
-        raise GlobusError((Link("globus_gsi_gssapi", -1, f"GSSAPI status {major:#x}"),))
+        except GlobusError as error:
+            cause = error
+    raise GssError(major, cause)
