@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Credentials that contexts are made with: loaded once, used often, kept in memory."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from pyglobus.core import errors
+from pyglobus.core.gss.calls import run
+from pyglobus.ffi.gss import GssCredential, released_with
+
+# Much more than any proxy chain; a larger file is none.
+_MOST_BYTES = 1 << 20
+
+
+class Credential:
+    """A certificate with its chain and private key, in the toolkit's memory."""
+
+    def __init__(self, native: GssCredential) -> None:
+        """Of the package: take over a credential."""
+        self.native = native
+        facts = run(native.facts, what="cannot read a credential")
+        #: Its owner in slash notation; for a proxy the name of who made it.
+        self.identity = facts.subject
+        #: When it ends, in seconds since the epoch; None for never.
+        self.expires = facts.expires
+        self._close = released_with(self, native.close)
+
+    @classmethod
+    def default(cls, *, accept: bool = False) -> Credential:
+        """What the toolkit finds by itself: for a user, or with ``accept`` for a server."""
+        return cls(run(_acquire, accept, what="cannot find a credential"))
+
+    @classmethod
+    def of_file(cls, path: str | os.PathLike[str]) -> Credential:
+        """A proxy file: certificate, clear key and chain. Only its owner may have access to it."""
+        return cls.of_pem(read_secret(Path(path)), where=str(path))
+
+    @classmethod
+    def of_files(cls, certificate: str | os.PathLike[str], key: str | os.PathLike[str]) -> Credential:
+        """A certificate and its clear key from two files, such as a host's. Only its owner may read the key."""
+        try:
+            public = Path(certificate).read_bytes()[:_MOST_BYTES]
+        except OSError as error:
+            raise _unreadable(Path(certificate), error) from error
+        return cls.of_pem(public + b"\n" + read_secret(Path(key)), where=str(certificate))
+
+    @classmethod
+    def of_pem(cls, pem: bytes, *, where: str | None = None) -> Credential:
+        """Certificate, clear key and chain from PEM text, as `export` gives it."""
+        if not pem:
+            raise errors.CredentialError("not a credential", where=where, why="it is empty", fault="not-a-credential")
+        return cls(run(GssCredential.of_pem, pem, what="not a credential", where=where))
+
+    def export(self) -> bytes:
+        """Certificate, clear private key and chain as PEM text. It is a secret: keep it in memory, or write it with
+        mode 0600.
+        """
+        return run(self.native.pem, what="cannot export a credential", where=self.identity)
+
+    @property
+    def limited(self) -> bool:
+        """Whether it is, or derives from, a limited proxy, which job submission refuses."""
+        return run(self.native.limited, what="cannot read a credential", where=self.identity)
+
+    def close(self) -> None:
+        """Forget it; contexts that use it must be closed before. Idempotent."""
+        self._close()
+
+    def __enter__(self) -> Credential:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Credential of {self.identity}>"
+
+
+def read_secret(path: Path) -> bytes:
+    """The content of a file with a private key, if only its owner, and that is us, can get at it."""
+    try:
+        with path.open("rb") as stream:
+            status = os.fstat(stream.fileno())
+            if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
+                raise errors.CredentialError(
+                    "cannot use key", where=str(path), why="it is not a file of yours", fault="key-owner"
+                )
+            if status.st_mode & 0o077:
+                raise errors.CredentialError(
+                    "cannot use key", where=str(path), fault="key-permissions", hint=f"chmod 600 {path}",
+                    why=f"others can get at it (mode {stat.S_IMODE(status.st_mode):04o})",
+                )  # fmt: skip
+            return stream.read(_MOST_BYTES)
+    except OSError as error:
+        if isinstance(error, errors.Error):
+            raise
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> errors.Error:
+    kind = errors.NotFound if isinstance(error, FileNotFoundError) else errors.CredentialError
+    return kind("cannot read credential", where=str(path), why=error.strerror, errno=error.errno)
+
+
+def _acquire(accept: bool) -> GssCredential:
+    return GssCredential(accept=accept)
