@@ -1,0 +1,470 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`XioSocket`: the interface of Python's socket on a stack of XIO drivers.
+
+Differences that cannot be hidden, and are small:
+
+- an address is bound when the socket begins to listen: only then is the port known that the system has chosen;
+- `XioSocket.connect` and `XioSocket.accept` do the handshakes of the whole stack, and authorize the peer, before they
+  return; when `accept` raises, only that one connection has failed;
+- with a time-out of zero an operation gets a millisecond, and a handshake goes on by itself;
+- a write on gsi that is cut short by a time-out spoils the stream: the socket can then only be closed;
+- gsi does not sign the end of a stream, so a protocol on it should say how much it sends.
+
+One thread may receive while another sends; two that do the same wait for each other. At most a thousand descriptors
+may be open in a process that uses XIO, whatever the system's limit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
+from typing import Any, TypeVar
+
+from pyglobus.core import errors
+from pyglobus.core.gss.credential import Credential
+from pyglobus.core.xio import address as addresses
+from pyglobus.core.xio.address import Address
+from pyglobus.core.xio.failures import StackError, translated
+from pyglobus.core.xio.options import XioOptions, layers
+from pyglobus.core.xio.stream import open_stream
+from pyglobus.ffi.engine import Operation, engine
+from pyglobus.ffi.errors import EngineError, GlobusError, OperationCancelled
+from pyglobus.ffi.gss import released_with
+from pyglobus.ffi.text import encode
+from pyglobus.ffi.xio import Stack, XioHandle, XioServer
+
+__all__ = ["StackError", "XioSocket"]
+
+T = TypeVar("T")
+Data = bytes | bytearray | memoryview
+
+# What "at once" means for a time-out of zero: enough for data that has arrived to come up through the stack.
+_AT_ONCE = 0.001
+# Drivers in which a write that is cut short leaves the stream as it was.
+_WHOLE = frozenset(("tcp", "udp", "file", "pipe"))
+
+
+class XioSocket:
+    """A socket. The constructor only reads its arguments; `connect`, or `bind`, `listen` and `accept`, follow."""
+
+    def __init__(self, stack: str | Sequence[str] = "tcp", options: XioOptions | None = None) -> None:
+        """``stack``: names of drivers from the transport up, ``"tcp,gsi"``."""
+        self._layers = layers(stack)
+        self._names = tuple(layer.driver for layer in self._layers)
+        self.options = options or XioOptions()
+        self._timeout = socket.getdefaulttimeout()
+        self._handle: XioHandle | None = None
+        self._server: XioServer | None = None
+        self._bound: tuple[str | None, int] | None = None
+        self._opening: Operation | None = None
+        self._release: Callable[[], None] | None = None
+        self._streams = 0
+        self._closed = False
+        self._spoilt = False
+        self._ended = False
+        self._listens = False
+        self._where: str | None = None
+        self._receiving = threading.Lock()
+        self._sending = threading.Lock()
+        self._peer: str | None = None
+        self._delegated: bytes | None = None
+
+    # Connections -----------------------------------------------------------------------------------------------------
+
+    def connect(self, address: object) -> None:
+        """Connect, with all handshakes. ``address``: (host, port), or for a stack that is no network's a path or a URL,
+        or None for pipe.
+
+        Raises what a socket would, and `errors.CredentialError` where a credential or the peer's is at fault.
+        """
+        self._usable()
+        if self._opening is not None and not self._opening.done():
+            raise OSError(errno.EALREADY, os.strerror(errno.EALREADY))
+        if self._opening is None:
+            if self._handle is not None or self._server is not None:
+                raise OSError(errno.EISCONN, os.strerror(errno.EISCONN))
+            target = addresses.contact(address)
+            self._where = target
+            peer = address[0] if isinstance(address, tuple) else None
+            self._start(target, self.options.attributes(listens=False, address=self._local(), peer_host=peer))
+        self._finish_open(self._timeout, in_progress=errno.EINPROGRESS)
+
+    def _local(self) -> tuple[str | None, int] | None:
+        return (self._bound[0], -1) if self._bound else None
+
+    def _start(self, target: str | None, attributes: Any) -> None:
+        encode(target or "")  # no NUL in it
+
+        def make() -> tuple[XioHandle, Stack]:
+            stack = Stack(self._layers, attributes)
+            try:
+                return XioHandle(stack), stack
+            except BaseException:
+                stack.close()
+                raise
+
+        handle, stack = self._submit(make, what="cannot connect")
+        self._adopt(handle, target, stack)
+
+    def _adopt(self, handle: XioHandle, target: str | None, stack: Stack) -> None:
+        self._handle = handle
+        self._release = released_with(self, lambda: _drop(handle))
+        self._opening = handle.open(target, stack)
+        self._opening.add_done_callback(lambda _done: stack.close())
+
+    def _finish_open(self, timeout: float | None, *, in_progress: int = errno.EAGAIN) -> None:
+        """Wait for the end of `connect` or of an accepted handshake, and judge the peer."""
+        opening = self._opening
+        if opening is None:
+            return
+        if timeout == 0:
+            wait([opening], _AT_ONCE)
+            if not opening.done():
+                raise BlockingIOError(in_progress, os.strerror(in_progress))
+        try:
+            self._await(opening, timeout, what="cannot connect")
+            self._judge()
+        except BaseException:
+            self._opening = None
+            self._abandon()
+            raise
+        self._opening = None
+
+    def _judge(self) -> None:
+        """No byte is handed out before this is over."""
+        if "gsi" not in self._names:
+            return
+        assert self._handle is not None
+        self._peer, self._delegated = self._submit(self._handle.peer, what="cannot tell who the peer is")
+        rule = self.options.rule(listens=self._listens)
+        if self._peer is None and not self.options.anonymous:
+            why = "it does not say who it is"
+        elif callable(rule) and not rule(self._peer):
+            why = "its name is refused"
+        else:
+            return
+        raise errors.CredentialError(
+            "cannot accept the peer", where=self._peer or self._where, why=why, fault="peer-refused"
+        )
+
+    def bind(self, address: object) -> None:
+        """Choose the address to listen at, or to connect from; host "" is any. A stack on udp begins to receive."""
+        self._usable()
+        host, port = addresses.pair(address)
+        if self._bound is not None or self._handle is not None:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        self._bound = host or None, port
+        if self._names[0] == "udp":
+            self._start(None, self.options.attributes(listens=False, address=self._bound))
+            self._finish_open(None)
+
+    def listen(self, backlog: int = 128) -> None:
+        """Begin to listen, at the bound address or one of the system's choice."""
+        self._usable()
+        if self._handle is not None or self._server is not None:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        attributes = self.options.attributes(listens=True, address=self._bound or (None, 0), backlog=max(backlog, 0))
+
+        def make() -> XioServer:
+            stack = Stack(self._layers, attributes, listens=True)
+            try:
+                return XioServer(stack)
+            finally:
+                stack.close()
+
+        server = self._submit(make, what="cannot listen")
+        self._server = server
+        self._listens = True
+        self._release = released_with(self, lambda: _drop(server))
+
+    def accept(self) -> tuple[XioSocket, Address]:
+        """The next connection, with its handshakes done, and the peer's address.
+
+        The new socket has the default time-out. Raises like `connect`; the listening socket goes on.
+        """
+        self._usable()
+        server = self._server
+        if server is None:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        with _held(self._receiving, self._timeout):
+            handle = self._await(server.accept(), self._timeout, what="cannot accept a connection")
+        made = XioSocket([_written(layer) for layer in self._layers], self.options)
+        made._listens = True
+        attributes = self.options.attributes(listens=True)
+        stack = self._submit(lambda: Stack(self._layers, attributes), what="cannot accept a connection")
+        made._adopt(handle, None, stack)
+        if self._timeout == 0:
+            return made, None
+        limit = self.options.handshake_timeout
+        made._finish_open(limit if self._timeout is None else min(self._timeout, limit))
+        return made, made.getpeername()
+
+    # Data ------------------------------------------------------------------------------------------------------------
+
+    def send(self, data: Data, flags: int = 0) -> int:
+        """Send at least one byte; returns how many were taken."""
+        return self._send(data, 1 if memoryview(data).nbytes else 0, flags)
+
+    def sendall(self, data: Data, flags: int = 0) -> None:
+        """Send all. After a time-out nobody knows how much has been sent."""
+        count = memoryview(data).nbytes
+        if self._send(data, count, flags) < count:
+            raise self._late()
+
+    def _send(self, data: Data, least: int, flags: int) -> int:
+        handle = self._ready(flags, 0)
+        if not least:
+            return 0
+        with _held(self._sending, self._timeout):
+            try:
+                return handle.write(data, least, self._limit())
+            except (OperationCancelled, KeyboardInterrupt) as error:
+                self._spoilt = not _WHOLE.issuperset(self._names)
+                if isinstance(error, KeyboardInterrupt):
+                    raise
+                raise self._late() from None
+            except GlobusError as error:
+                raise translated(error, what="cannot send", where=self._where) from error
+
+    def recv(self, bufsize: int, flags: int = 0) -> bytes:
+        """Receive at most ``bufsize`` bytes, as many as there are; b"" at the end. MSG_WAITALL waits for all."""
+        if bufsize < 0:
+            raise ValueError("negative buffersize in recv")
+        handle = self._ready(flags, socket.MSG_WAITALL)
+        if not bufsize or self._ended:
+            return b""
+        with _held(self._receiving, self._timeout):
+            try:
+                data, self._ended = handle.read_new(bufsize, bufsize if flags else 1, self._limit())
+            except OperationCancelled:
+                raise self._late() from None
+            except GlobusError as error:
+                raise translated(error, what="cannot receive", where=self._where) from error
+        return data
+
+    def recv_into(self, buffer: bytearray | memoryview, nbytes: int = 0, flags: int = 0) -> int:
+        """Receive into a writable buffer, up to ``nbytes`` or its size; 0 at the end. MSG_WAITALL waits for all."""
+        handle = self._ready(flags, socket.MSG_WAITALL)
+        view = memoryview(buffer).cast("B")
+        if nbytes < 0 or nbytes > len(view):
+            raise ValueError("nbytes is negative or larger than the buffer")
+        view = view[: nbytes or len(view)]
+        if not view or self._ended:
+            return 0
+        with _held(self._receiving, self._timeout):
+            try:
+                count, self._ended = handle.read(view, len(view) if flags else 1, self._limit())
+            except OperationCancelled:
+                raise self._late() from None
+            except GlobusError as error:
+                raise translated(error, what="cannot receive", where=self._where) from error
+        return count
+
+    def makefile(
+        self, mode: str = "r", buffering: int | None = None, *, encoding: str | None = None, errors: str | None = None,
+        newline: str | None = None,
+    ) -> io.IOBase:  # fmt: skip
+        """A file over the socket, as ``socket.makefile`` makes it; the socket is closed when both are."""
+        self._usable()
+        return open_stream(self, mode, buffering, encoding=encoding, errors=errors, newline=newline)
+
+    # State -----------------------------------------------------------------------------------------------------------
+
+    def settimeout(self, value: float | None) -> None:
+        """Seconds that each of the following operations may take; None for no limit, 0 for at once or not at all."""
+        if value is not None and value < 0:
+            raise ValueError("Timeout value out of range")
+        self._timeout = None if value is None else float(value)
+
+    def gettimeout(self) -> float | None:
+        """What `settimeout` has set."""
+        return self._timeout
+
+    def setblocking(self, flag: bool) -> None:
+        """``settimeout(None)`` or ``settimeout(0)``."""
+        self._timeout = None if flag else 0.0
+
+    def getblocking(self) -> bool:
+        """Whether operations may wait."""
+        return self._timeout != 0
+
+    @property
+    def timeout(self) -> float | None:
+        """What `settimeout` has set."""
+        return self._timeout
+
+    def getsockname(self) -> Address:
+        """The own address; before `listen` with the port that was asked for."""
+        self._usable()
+        if self._server is not None:
+            return addresses.parse(self._submit(self._server.contact, what="cannot tell the address"))
+        if self._handle is None:
+            host, port = self._bound or (None, 0)
+            return host or "0.0.0.0", max(port, 0)  # noqa: S104 - this names an unbound address
+        return self._contact(remote=False)
+
+    def getpeername(self) -> Address:
+        """The peer's address."""
+        self._ready(0, 0)
+        return self._contact(remote=True)
+
+    def _contact(self, *, remote: bool) -> Address:
+        handle = self._handle
+        assert handle is not None
+        return addresses.parse(self._submit(lambda: handle.contact(remote=remote), what="cannot tell the address"))
+
+    @property
+    def peer(self) -> str | None:
+        """On a stack with gsi: the subject that the peer has authenticated as; None for an anonymous one."""
+        self._ready(0, 0)
+        return self._peer
+
+    def delegated(self) -> Credential | None:
+        """On a stack with gsi: the credential that the peer has delegated."""
+        self._ready(0, 0)
+        return Credential.of_pem(self._delegated) if self._delegated else None
+
+    def shutdown(self, how: int) -> None:
+        """Send no more (SHUT_WR), receive no more (SHUT_RD), or both. For stacks on tcp."""
+        handle = self._ready(0, 0)
+        if self._names[0] != "tcp":
+            raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+        descriptor = self._submit(handle.descriptor, what="cannot shut down")
+        with socket.socket(fileno=os.dup(descriptor)) as copy:
+            copy.shutdown(how)
+
+    def close(self) -> None:
+        """Close it, once the last file of `makefile` is closed too; what is in flight fails. Idempotent."""
+        self._closed = True
+        if not self._streams:
+            self._abandon()
+
+    def detached(self) -> None:
+        """Of the package: a file of `makefile` has been closed."""
+        self._streams -= 1
+        if self._closed and not self._streams:
+            self._abandon()
+
+    def attached(self) -> None:
+        """Of the package: a file of `makefile` has been opened."""
+        self._streams += 1
+
+    def _abandon(self) -> None:
+        release, self._release = self._release, None
+        if self._opening is not None:
+            self._opening.cancel()
+            self._opening = None
+        handle, self._handle = self._handle, None
+        server, self._server = self._server, None
+        if release is not None:
+            release()
+            del handle, server
+            with contextlib.suppress(EngineError):
+                engine().submit(bool).result()  # closed, as far as the peer can see, when this returns
+
+    def __enter__(self) -> XioSocket:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else self._where or ("listening" if self._server else "new")
+        return f"<XioSocket {','.join(self._names)} {state}>"
+
+    # Waiting ---------------------------------------------------------------------------------------------------------
+
+    def _usable(self) -> None:
+        if self._closed and not self._streams:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+    def _ready(self, flags: int, known: int) -> XioHandle:
+        """The open handle, once its handshake is over."""
+        self._usable()
+        if flags & ~known:
+            raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+        if self._opening is not None:
+            self._finish_open(self._timeout)
+        if self._handle is None:
+            raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
+        if self._spoilt:
+            raise StackError("cannot use the connection", where=self._where, why="a write on it was cut short")
+        return self._handle
+
+    def _limit(self) -> float | None:
+        """The seconds that an operation gets."""
+        return self._timeout or (None if self._timeout is None else _AT_ONCE)
+
+    def _late(self) -> OSError:
+        """The error for an operation that has not been done in its time, or whose socket was closed meanwhile."""
+        if self._closed and not self._streams:
+            return OSError(errno.EBADF, os.strerror(errno.EBADF))
+        if self._timeout == 0:
+            return BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        return TimeoutError("timed out")
+
+    def _submit(self, call: Callable[[], T], *, what: str) -> T:
+        return self._result(engine().submit(call), what)
+
+    def _await(self, operation: Operation, timeout: float | None, *, what: str) -> Any:
+        """The result of an operation; at its end, or when the time is over, it is no longer in flight."""
+        limit = _AT_ONCE if timeout == 0 else timeout
+        try:
+            wait_for(operation, limit)
+        except BaseException:
+            operation.cancel()
+            wait([operation])
+            raise
+        if not operation.done():
+            operation.cancel()
+            wait([operation])
+            if isinstance(operation.exception(), OperationCancelled | GlobusError):
+                raise self._late()
+        return self._result(operation, what)
+
+    def _result(self, future: Future[T], what: str) -> T:
+        try:
+            return future.result()
+        except OperationCancelled as error:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF)) from error
+        except GlobusError as error:
+            raise translated(error, what=what, where=self._where) from error
+
+
+def wait_for(operation: Future[Any], seconds: float | None) -> None:
+    """Wait for the end of an operation, whatever it is, or until the time is over."""
+    with contextlib.suppress(TimeoutError):
+        operation.exception(seconds)
+
+
+def _drop(native: XioHandle | XioServer) -> None:
+    if native.pointer is not None:
+        native.close()
+
+
+def _written(layer: Any) -> str:
+    return f"{layer.driver}:{layer.options}" if layer.options else layer.driver
+
+
+class _held:
+    """Hold a lock; waiting for it obeys the time-out too."""
+
+    def __init__(self, lock: threading.Lock, timeout: float | None) -> None:
+        self._lock = lock
+        self._timeout = timeout
+
+    def __enter__(self) -> None:
+        timeout = self._timeout
+        if not self._lock.acquire(timeout=-1 if timeout is None else timeout):
+            if timeout == 0:
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+            raise TimeoutError("timed out")
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
