@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Protocol
 
 from pyglobus.core.errors import UsageError
@@ -49,10 +49,10 @@ def digest(algorithm: str) -> Digest:
     return hashlib.new(name, usedforsecurity=False)
 
 
-def of_file(fd: int, algorithm: str, start: int = 0, length: int = -1, tick: Callable[[], None] = lambda: None) -> str:
+def of_file(fd: int, algorithm: str, start: int = 0, length: int = -1) -> Generator[None, None, str]:
     """Checksum of ``length`` bytes from ``start`` (-1: to the end) of an open file, whose position is left alone.
 
-    ``tick`` is called between chunks and may raise to stop. Raises OSError.
+    Yields between chunks; the generator's value is the checksum. Raises OSError.
     """
     import os
 
@@ -64,5 +64,5 @@ def of_file(fd: int, algorithm: str, start: int = 0, length: int = -1, tick: Cal
         running.update(data)
         start += len(data)
         length -= len(data) if length > 0 else 0
-        tick()
+        yield
     return running.hexdigest()

@@ -3,8 +3,11 @@
 
 A destination is written to a temporary file beside it, with the mode bits that it will have (those of the file it
 replaces, or what the umask leaves of 0666), and renamed at the end. It is written in place instead where a rename
-would do harm or is not wanted: not a regular file, a file with several links or of another owner, a part of a file,
-or the caller's wish.
+would do harm or is not wanted: not a regular file, a file with several links or of another owner, a part of a file
+that is there, or the caller's wish.
+
+The standard streams are read and written where they stand, from first to last, even if they are files: what a shell
+has read from them or written to them before stays as it is.
 """
 
 from __future__ import annotations
@@ -13,23 +16,30 @@ import contextlib
 import errno
 import os
 import stat
+from typing import TYPE_CHECKING
 
 from pyglobus.core import errors
+
+if TYPE_CHECKING:
+    from pyglobus.core.faults import Role
 
 
 class LocalSource:
     """An open local file, pipe or device to read from. Closed by `close`, or as a context manager."""
 
     def __init__(self, path: str) -> None:
-        """Open ``path``; ``-`` is standard input. Raises `errors.NotFound`, `errors.AccessDenied`,
-        `errors.UsageError`.
-        """
+        """Open ``path``; ``-`` is standard input. Raises `errors.Error`."""
         self.path = path
+        self._start = 0
+        self.fd = -1
         try:
             self.fd = os.dup(0) if path == "-" else os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
             self.status = os.fstat(self.fd)
+            if stat.S_ISREG(self.status.st_mode):
+                self._start = os.lseek(self.fd, 0, os.SEEK_CUR)
         except OSError as error:
-            raise _error("cannot read", path, error) from error
+            self.close()
+            raise _explained(error, what="cannot read", where=path, role="source") from error
         if stat.S_ISDIR(self.status.st_mode):
             self.close()
             raise errors.UsageError(
@@ -39,12 +49,24 @@ class LocalSource:
     @property
     def seekable(self) -> bool:
         """Whether bytes can be read at any offset."""
-        return _seekable(self.fd)
+        return self.path != "-" and _seekable(self.fd)
 
     @property
     def size(self) -> int | None:
-        """Bytes; None for what has no size, such as a pipe."""
-        return self.status.st_size if stat.S_ISREG(self.status.st_mode) else None
+        """Bytes that can be read; None for what has no size, such as a pipe."""
+        return max(0, self.status.st_size - self._start) if stat.S_ISREG(self.status.st_mode) else None
+
+    def changed(self) -> bool:
+        """Whether somebody has written to the file since it was opened."""
+        now = os.fstat(self.fd)
+        return (now.st_size, now.st_mtime_ns) != (self.status.st_size, self.status.st_mtime_ns)
+
+    def rewind(self) -> None:
+        """Begin anew. Raises `errors.DataError` for what cannot be read twice."""
+        try:
+            os.lseek(self.fd, self._start, os.SEEK_SET)
+        except OSError as error:
+            raise _once(self.path, error) from error
 
     def close(self) -> None:
         """Idempotent."""
@@ -64,22 +86,32 @@ class LocalDestination:
     left.
     """
 
-    def __init__(self, path: str, *, in_place: bool = False, create_directories: bool = False) -> None:
-        """Open ``path`` for writing; ``-`` is standard output. ``in_place``: no temporary name, nothing truncated."""
+    def __init__(
+        self, path: str, *, in_place: bool = False, keep: bool = False, create_directories: bool = False
+    ) -> None:
+        """Open ``path`` for writing; ``-`` is standard output.
+
+        ``in_place``: no temporary name. ``keep``: what the file holds already stays where it is not overwritten.
+        """
         self.path = path
+        self.fd = -1
         self._temporary: str | None = None
         self._target = path
         if path == "-":
-            self.fd = os.dup(1)
+            try:
+                self.fd = os.dup(1)
+            except OSError as error:
+                raise _explained(error, what="cannot write", where="standard output", role="destination") from error
             return
         if create_directories and (parent := os.path.dirname(path)):
             make_directory(parent)
         try:
-            self._open(in_place)
+            self._open(in_place, keep)
         except OSError as error:
-            raise _creation("cannot create", path, error) from error
+            self.discard()
+            raise _explained(error, what="cannot create", where=path, role="destination") from error
 
-    def _open(self, in_place: bool) -> None:
+    def _open(self, in_place: bool, keep: bool) -> None:
         self._target = os.path.realpath(self.path)
         try:
             status = os.stat(self._target)
@@ -87,17 +119,23 @@ class LocalDestination:
             status = None
         if status is not None and stat.S_ISDIR(status.st_mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        regular = status is None or stat.S_ISREG(status.st_mode)
         replaceable = status is None or (
-            stat.S_ISREG(status.st_mode) and status.st_nlink == 1 and status.st_uid == os.geteuid()
+            regular and not keep and status.st_nlink == 1 and status.st_uid == os.geteuid()
         )
         if not in_place and replaceable and self._open_temporary(status):
             return
-        regular = status is None or stat.S_ISREG(status.st_mode)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY
-        self.fd = os.open(self._target, flags | (os.O_TRUNC if regular and not in_place else 0), 0o666)
+        flags = os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY | (os.O_TRUNC if regular and not keep else 0)
+        if regular:
+            with contextlib.suppress(PermissionError):  # what may be read as well can be verified
+                self.fd = os.open(self._target, flags | os.O_RDWR, 0o666)
+                return
+        self.fd = os.open(self._target, flags | os.O_WRONLY, 0o666)
 
     def _open_temporary(self, status: os.stat_result | None) -> bool:
-        """Make the temporary file; False where only the directory forbids it and the file itself may be written."""
+        """Make the temporary file; False where only the directory forbids it, or it would be of another group, and
+        the file itself may be written.
+        """
         if status is not None and not os.access(self._target, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         directory, name = os.path.split(self._target)
@@ -113,18 +151,32 @@ class LocalDestination:
             return False
         self._temporary = temporary
         if status is not None:
+            try:
+                if os.fstat(self.fd).st_gid != status.st_gid:
+                    os.fchown(self.fd, -1, status.st_gid)
+            except PermissionError:
+                self.discard()
+                return False
             os.fchmod(self.fd, mode)
         return True
 
     @property
     def seekable(self) -> bool:
         """Whether bytes can be written at any offset."""
-        return _seekable(self.fd)
+        return self.path != "-" and _seekable(self.fd)
+
+    def rewind(self) -> None:
+        """Forget what was written, to begin anew. Raises `errors.DataError` for what cannot be taken back."""
+        try:
+            if not self.seekable:
+                raise OSError(errno.ESPIPE, os.strerror(errno.ESPIPE))
+            os.lseek(self.fd, 0, os.SEEK_SET)
+            os.ftruncate(self.fd, 0)
+        except OSError as error:
+            raise _once(self.path, error) from error
 
     def commit(self) -> None:
-        """Close, and let the file appear under its name. Raises `errors.DataError` if the last bytes cannot
-        be written.
-        """
+        """Close, and let the file appear under its name. Raises `errors.Error` if the last bytes cannot be written."""
         fd, self.fd = self.fd, -1
         temporary = self._temporary
         try:
@@ -134,7 +186,7 @@ class LocalDestination:
                 os.rename(temporary, self._target)
                 self._temporary = None
         except OSError as error:
-            raise errors.DataError("cannot finish", where=self.path, why=error.strerror, errno=error.errno) from error
+            raise _explained(error, what="cannot finish", where=self.path, role="destination") from error
 
     def discard(self) -> None:
         """Close, and leave nothing behind; what was written in place stays. Idempotent."""
@@ -158,13 +210,11 @@ class LocalDestination:
 
 
 def make_directory(path: str) -> None:
-    """Make a directory and those above it, unless they are there. Raises `errors.CannotCreate`,
-    `errors.AccessDenied`.
-    """
+    """Make a directory and those above it, unless they are there. Raises `errors.Error`."""
     try:
         os.makedirs(path, exist_ok=True)
     except OSError as error:
-        raise _creation("cannot make directory", path, error) from error
+        raise _explained(error, what="cannot make directory", where=path, role="destination") from error
 
 
 def same_file(source: LocalSource, path: str) -> bool:
@@ -175,33 +225,20 @@ def same_file(source: LocalSource, path: str) -> bool:
         return False
 
 
+def _explained(error: OSError, *, what: str, where: str, role: Role) -> errors.Error:
+    from pyglobus.core.faults import explain
+
+    return explain(error, what=what, where=where, role=role)
+
+
+def _once(path: str, error: OSError) -> errors.DataError:
+    why = "a pipe cannot be read or written a second time"
+    return errors.DataError("cannot try again", where=path, why=why, errno=error.errno)
+
+
 def _seekable(fd: int) -> bool:
     try:
         os.lseek(fd, 0, os.SEEK_CUR)
     except OSError:
         return False
     return not os.isatty(fd)
-
-
-def _error(what: str, path: str, error: OSError) -> errors.Error:
-    kind: type[errors.Error] = errors.DataError
-    hint = None
-    if isinstance(error, FileNotFoundError | NotADirectoryError):
-        kind = errors.NotFound
-    elif isinstance(error, PermissionError):
-        kind, hint = errors.AccessDenied, "check the rights of the file and of the directories above it"
-    return kind(what, where=path, why=error.strerror, hint=hint, errno=error.errno)
-
-
-def _creation(what: str, path: str, error: OSError) -> errors.Error:
-    hint = None
-    kind: type[errors.Error] = errors.CannotCreate
-    if isinstance(error, PermissionError):
-        kind, hint = errors.AccessDenied, "check the rights of the file and of its directory"
-    elif isinstance(error, FileNotFoundError):
-        hint = "the directory does not exist: -cd (--create-dest) makes it"
-    elif isinstance(error, IsADirectoryError):
-        hint = "a destination that is a directory ends with a slash"
-    elif error.errno in (errno.ENOSPC, errno.EDQUOT):
-        kind = errors.DataError
-    return kind(what, where=path, why=error.strerror, hint=hint, errno=error.errno)

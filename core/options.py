@@ -17,6 +17,10 @@ PROTECTIONS = ("clear", "safe", "private")
 #: What a server gets of the credential at login: nothing unless it needs it, nothing, or a limited or full proxy.
 DELEGATIONS = ("auto", "none", "limited", "full")
 
+# Bytes that no file has, and seconds that nobody waits: what C and the system can count is not much more.
+_LARGEST = 1 << 62
+_LONGEST = 1e9
+
 
 class Side(NamedTuple):
     """What holds for one end. ``subject`` is the name that its server must have, ``credential`` a proxy file to
@@ -36,6 +40,12 @@ class Retry(NamedTuple):
     times: int = 5
     interval: float = 0.0
     window: float = 0.0
+
+    def check(self) -> None:
+        """Raises `UsageError` for values that make no sense."""
+        _within("number of retries", self.times, 0, _LARGEST)
+        _within("pause between retries", self.interval, 0, _LONGEST)
+        _within("time for retries", self.window, 0, _LONGEST)
 
 
 class Options(NamedTuple):
@@ -72,9 +82,17 @@ class Options(NamedTuple):
         _within("parallel streams", self.parallel, 0, MAX_PARALLEL)
         _within("block size", self.block_size, 1, MAX_BLOCK_SIZE)
         _within("TCP buffer size", self.tcp_buffer, 0, 1 << 31)
-        _within("offset", self.offset, 0, 1 << 62)
+        _within("offset", self.offset, 0, _LARGEST)
         if self.length is not None:
-            _within("length", self.length, 0, 1 << 62)
+            _within("length", self.length, 0, _LARGEST - self.offset)
+        for what, seconds in (
+            ("connect timeout", self.connect_timeout),
+            ("stall timeout", self.stall_timeout),
+            ("timeout", 0.0 if self.timeout is None else self.timeout),
+        ):
+            _within(what, seconds, 0, _LONGEST)
+        if self.retry is not None:
+            self.retry.check()
         if self.protection not in PROTECTIONS:
             raise UsageError("bad protection", where=self.protection, why=f"it is none of {', '.join(PROTECTIONS)}")
         if self.delegate not in DELEGATIONS:
@@ -100,6 +118,6 @@ class Options(NamedTuple):
         return -1 if self.length is None else self.offset + self.length
 
 
-def _within(what: str, value: int, least: int, most: int) -> None:
+def _within(what: str, value: float, least: float, most: float) -> None:
     if not least <= value <= most:
         raise UsageError(f"bad {what}", where=str(value), why=f"it must be from {least} to {most}")

@@ -24,13 +24,14 @@ _PROTECTION = {"clear": "", "safe": "S", "private": "P"}
 
 class Facts(NamedTuple):
     """What a server tells of a path (RFC 3659): ``kind`` is "file", "dir" or what else it says; ``size`` in
-    bytes if told.
+    bytes if told; two paths of a server with the same ``unique`` are one file.
     """
 
     kind: str
     size: int | None
     modified: str | None = None
     mode: int | None = None
+    unique: str | None = None
 
     @property
     def is_directory(self) -> bool:
@@ -51,6 +52,7 @@ def parse_facts(line: bytes) -> Facts:
         int(size) if re.fullmatch("[0-9]{1,19}", size) else None,
         pairs.get("modify"),
         int(mode, 8) if re.fullmatch("[0-7]{1,6}", mode) else None,
+        pairs.get("unique"),
     )
 
 
@@ -81,7 +83,7 @@ class Remote:
             data_credential = self._session.data_credential(self._data_path())
         own = self._side.credential
         return FtpOptions(
-            extended=self._extended() if extended is None else extended,
+            extended=self.extended if extended is None else extended,
             parallel=options.parallel,
             tcp_buffer=options.tcp_buffer,
             dcau="" if options.authenticate_data or not secure else "N",
@@ -96,8 +98,11 @@ class Remote:
             subject=self._side.subject if secure else None,
         )
 
-    def _extended(self) -> bool:
-        """MODE E for parallel streams, and for data channels that stay open, unless the server has shown to lack it."""
+    @property
+    def extended(self) -> bool:
+        """Whether data goes in MODE E: for parallel streams, and for data channels that stay open, unless the server
+        has shown to lack it.
+        """
         return self._options.parallel > 0 or (self._options.reuse_data and not self._session.lacks_extended(self.url))
 
     def _delegation(self) -> str:

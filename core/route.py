@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 from abc import ABC, abstractmethod
 from collections.abc import Generator
 
 from pyglobus.core import errors
 from pyglobus.core.localfile import LocalDestination, LocalSource
 from pyglobus.core.options import Options
-from pyglobus.core.remote import Remote
-from pyglobus.core.session import Session
+from pyglobus.core.remote import Facts, Remote
+from pyglobus.core.session import TICK, Session
 from pyglobus.core.url import Url
 from pyglobus.core.version import __version__
 from pyglobus.ffi.ftp import Marker, Span
@@ -25,6 +26,10 @@ from pyglobus.ffi.meter import Meter
 from pyglobus.ffi.relay import RelayEnd, relay
 
 _MIN_BLOCKS = 4
+# Seconds: servers report the progress of a third-party transfer every five (GFD.20, 112 markers); three may be missed.
+_SILENT_MARKERS = 16.0
+# The kernel cannot copy between these two, but read and write do.
+_NOT_BY_KERNEL = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EBADF, errno.EOPNOTSUPP)
 
 Attempt = Generator[None, None, None]
 
@@ -52,9 +57,13 @@ class Route(ABC):
     def recover(self) -> None:
         """After a failed attempt: get ready to go on where the protocol allows it, else to begin anew."""
 
-    def counts(self) -> bool:
-        """Whether bytes are seen as they move, so that standing still can be told from silence."""
-        return True
+    def total(self) -> int | None:
+        """Bytes to come, where only the route has been told."""
+        return None
+
+    def patience(self, limit: float) -> float | None:
+        """How long no byte may be seen to move if nothing may stand still for ``limit`` seconds; None: for ever."""
+        return limit
 
     @property
     def span(self) -> Span:
@@ -82,14 +91,14 @@ class _Handled(Route):
     def _marker(self) -> Marker:
         return Marker(self._offset, self._ranges)
 
-    def _go_on(self, offset: int, ranges: list[tuple[int, int]]) -> None:
-        """From now on skip what is there: ranges in MODE E, an offset in stream mode."""
-        if self.options.parallel:
+    def _go_on(self, ranges: list[tuple[int, int]], *, extended: bool) -> None:
+        """From now on skip what is there: these ranges in MODE E, what comes before the first hole in stream mode."""
+        if extended:
             self._ranges = ranges
             self.base = sum(end - start for start, end in ranges)
         else:
-            self._offset = offset
-            self.base = max(0, offset)
+            self.base = ranges[0][1] if ranges and ranges[0][0] == 0 else 0
+            self._offset = self.base or -1
 
 
 class Put(_Handled):
@@ -115,10 +124,17 @@ class Put(_Handled):
         yield from self.session.watch(operation, what="cannot put", where=str(self._remote.url), role="destination")
 
     def recover(self) -> None:
+        """In stream mode go on at the end of the remote file; MODE E sends all again, since it may have left holes.
+
+        A remote file that is longer than what was sent is not what was sent: then the server has never begun.
+        """
+        sent = self.base + self.bytes()
         self._remote.forget(self.handle)
-        if not self.options.partial and not self.options.parallel:  # MODE E sends all again: it may have left holes
+        if self._source.changed():
+            raise _changed(self._source.path)
+        if not self.options.partial and not self._remote.extended:
             there = self._remote.size() or 0
-            self._go_on(min(there, self._source.size or 0) or -1, [])
+            self._go_on([(0, there)] if there <= sent else [], extended=False)
 
 
 class Get(_Handled):
@@ -126,9 +142,12 @@ class Get(_Handled):
 
     name = "get"
 
-    def __init__(self, session: Session, options: Options, remote: Remote, destination: LocalDestination) -> None:
+    def __init__(
+        self, session: Session, options: Options, remote: Remote, facts: Facts, destination: LocalDestination
+    ) -> None:
         super().__init__(session, options)
         self._remote = remote
+        self._facts = facts
         self._destination = destination
         self._kept: list[tuple[int, int]] = []
 
@@ -144,11 +163,15 @@ class Get(_Handled):
 
     def recover(self) -> None:
         self._remote.forget(self.handle)
+        now = self._remote.stat()
+        if now is None or (now.size, now.modified) != (self._facts.size, self._facts.modified):
+            raise _changed(str(self._remote.url))
         if self.options.partial:
             self._kept = []
-            return
-        whole = self._kept[0][1] if self._kept and self._kept[0][0] == 0 else 0
-        self._go_on(whole or -1, list(self._kept))
+        extended = self._remote.extended
+        self._go_on(list(self._kept), extended=extended)
+        if not extended:
+            self._kept = self._kept[:1] if self.base else []
 
     def received(self) -> int:
         """Distinct bytes that have arrived in all attempts."""
@@ -165,8 +188,9 @@ class ThirdParty(_Handled):
         self._source = source
         self._destination = destination
 
-    def counts(self) -> bool:
-        return self.bytes() > 0  # plain FTP servers report nothing
+    def patience(self, limit: float) -> float | None:
+        """Only servers that report can be seen to stand still, and they report every few seconds."""
+        return max(limit, _SILENT_MARKERS) if self.bytes() or self._destination.url.scheme == "gsiftp" else None
 
     def attempt(self) -> Attempt:
         operation = self.handle.third_party(
@@ -181,7 +205,7 @@ class ThirdParty(_Handled):
         self._source.forget(self.handle)
         self._destination.forget(self.handle)
         if not self.options.partial:
-            self._go_on(-1, ranges)
+            self._go_on(ranges, extended=self._source.extended)
 
 
 class Relay(Route):
@@ -193,18 +217,25 @@ class Relay(Route):
         self,
         session: Session,
         options: Options,
-        source: RelayEnd,
-        destination: RelayEnd,
-        source_url: Url,
-        destination_url: Url,
+        source: Url,
+        destination: Url,
+        *ends: RelayEnd | LocalSource | LocalDestination,
     ) -> None:
+        """``ends`` are source and destination as the library takes them, or as open files."""
         super().__init__(session, options)
-        self._ends = source, destination
-        self._where = str(source_url), str(destination_url)
+        self._files = [end for end in ends if not isinstance(end, RelayEnd)]
+        self._ends = [end if isinstance(end, RelayEnd) else RelayEnd(fd=end.fd) for end in ends]
+        self._where = str(source), str(destination)
+        self._to_stream = destination.is_stream
         self._meter, self._length = Meter(), Meter()
+        # FTP servers have been asked for facts before; an HTTP server answers with the data.
+        self._limit = options.connect_timeout if source.is_http else None
 
     def bytes(self) -> int:
         return self._meter.bytes()
+
+    def total(self) -> int | None:
+        return self._length.bytes() or None
 
     def attempt(self) -> Attempt:
         source, destination = self._ends
@@ -213,16 +244,21 @@ class Relay(Route):
             block=self.options.block_size, version=__version__, meter=self._meter, length=self._length,
             debug_fd=self.session.debug_fd,
         )  # fmt: skip
-        yield from self.session.watch(operation, what="cannot copy", where=self._where)
+        try:
+            yield from self.session.watch(
+                operation, what="cannot copy", where=self._where, limit=self._limit, answered=self._answered
+            )
+        except errors.Error as error:
+            if self._to_stream and _is_broken(destination.fd):
+                raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)) from error
+            raise
+
+    def _answered(self) -> bool:
+        return self.bytes() > 0 or self._length.bytes() > 0
 
     def recover(self) -> None:
-        for end in self._ends:
-            if end.url is None:
-                try:
-                    os.lseek(end.fd, 0, os.SEEK_SET)
-                except OSError as error:
-                    why = "a pipe cannot be read or written a second time"
-                    raise errors.DataError("cannot try again", where=" -> ".join(self._where), why=why) from error
+        for file in self._files:
+            file.rewind()
 
 
 class LocalCopy(Route):
@@ -241,25 +277,18 @@ class LocalCopy(Route):
 
     def attempt(self) -> Attempt:
         left = self.options.length
-        where = self._source.path, self._destination.path
         kernel = self._source.seekable and self._destination.seekable
         try:
             if self._source.seekable:
                 os.lseek(self._source.fd, self.options.offset, os.SEEK_SET)
             if self._destination.seekable:
-                os.lseek(self._destination.fd, self.options.offset if self.options.partial else 0, os.SEEK_SET)
+                os.lseek(self._destination.fd, self.options.offset, os.SEEK_SET)
             while left != 0:
                 chunk = self.options.block_size if left is None else min(left, self.options.block_size)
                 try:
-                    moved = self._move(chunk, kernel)
+                    moved = self._by_kernel(chunk) if kernel else (yield from self._by_hand(chunk))
                 except OSError as error:
-                    if not kernel or error.errno not in (
-                        errno.EXDEV,
-                        errno.EINVAL,
-                        errno.ENOSYS,
-                        errno.EBADF,
-                        errno.EOPNOTSUPP,
-                    ):
+                    if not kernel or error.errno not in _NOT_BY_KERNEL:
                         raise
                     kernel = False
                     continue
@@ -268,7 +297,6 @@ class LocalCopy(Route):
                     continue
                 if moved == 0:
                     return
-                self._bytes += moved
                 left = None if left is None else left - moved
                 self.session.check()
                 yield
@@ -277,19 +305,39 @@ class LocalCopy(Route):
         except OSError as error:
             from pyglobus.core.faults import explain
 
+            where = self._source.path, self._destination.path
             raise explain(error, what="cannot copy", where=where) from error
 
     def recover(self) -> None:
         self._bytes = 0
 
-    def _move(self, chunk: int, kernel: bool) -> int:
-        if kernel:
-            return os.copy_file_range(self._source.fd, self._destination.fd, chunk)
+    def _by_kernel(self, chunk: int) -> int:
+        moved = os.copy_file_range(self._source.fd, self._destination.fd, chunk)
+        self._bytes += moved
+        return moved
+
+    def _by_hand(self, chunk: int) -> Generator[None, None, int]:
+        yield from self._ready(self._source, select.POLLIN)
         data = memoryview(os.read(self._source.fd, chunk))
-        done = 0
-        while done < len(data):
-            done += os.write(self._destination.fd, data[done:])
-        return done
+        for start in range(0, len(data), piece := chunk if self._destination.seekable else select.PIPE_BUF):
+            yield from self._ready(self._destination, select.POLLOUT)
+            rest = data[start : start + piece]
+            while rest:
+                done = os.write(self._destination.fd, rest)
+                self._bytes += done
+                rest = rest[done:]
+        return len(data)
+
+    def _ready(self, file: LocalSource | LocalDestination, event: int) -> Attempt:
+        """Wait until a pipe or terminal can be read, or takes PIPE_BUF bytes: system calls that hang cannot be
+        cancelled.
+        """
+        if not file.seekable:
+            poll = select.poll()
+            poll.register(file.fd, event)
+            while not poll.poll(TICK * 1000):
+                self.session.check()
+                yield
 
 
 def merge(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -313,14 +361,16 @@ def parse_ranges(marker: str | None) -> list[tuple[int, int]]:
     return merge(pairs)
 
 
-def _position(fd: int) -> int:
-    """How far an open file has come; the library, which shares the position, counts only once a second. 0 for a
-    pipe.
-    """
-    try:
-        return os.lseek(fd, 0, os.SEEK_CUR)
-    except OSError:
-        return 0
+def _changed(where: str) -> errors.DataError:
+    why = "somebody has written to it between two attempts"
+    return errors.DataError("the source has changed", where=where, why=why, fault="source-changed")
+
+
+def _is_broken(fd: int) -> bool:
+    """Whether nobody will ever read what is written to this pipe or socket."""
+    poll = select.poll()
+    poll.register(fd, 0)
+    return any(events & select.POLLERR for _, events in poll.poll(0))
 
 
 def ftp_end(remote: Remote) -> RelayEnd:

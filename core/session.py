@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator
 from concurrent.futures import wait
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pyglobus.core import errors
@@ -103,6 +104,18 @@ class Session:
         """Set the deadline of everything that follows, ``seconds`` from now; None for none."""
         self._deadline = None if seconds is None else time.monotonic() + seconds
 
+    @contextmanager
+    def within(self, seconds: float | None) -> Generator[None, None, None]:
+        """Within the block there is this deadline, unless one that is there already is sooner."""
+        before = self._deadline
+        if seconds is not None:
+            end = time.monotonic() + seconds
+            self._deadline = end if before is None else min(end, before)
+        try:
+            yield
+        finally:
+            self._deadline = before
+
     def cancel(self) -> None:
         """End what is running, and refuse what comes, with `errors.Cancelled`. Safe in a signal handler and
         any thread.
@@ -110,6 +123,10 @@ class Session:
         self._cancelled = True
         if (running := self._running) is not None:
             running.cancel()
+
+    def resume(self) -> None:
+        """Take back `cancel`: what comes is done again."""
+        self._cancelled = False
 
     def check(self) -> None:
         """Raise if the session was cancelled or its deadline has passed."""
@@ -119,16 +136,27 @@ class Session:
             raise errors.DeadlineExceeded("deadline reached", hint="--timeout sets it")
 
     def watch(
-        self, operation: Operation, *, what: str, where: str | tuple[str, str], role: Role | None = None
+        self,
+        operation: Operation,
+        *,
+        what: str,
+        where: str | tuple[str, str],
+        role: Role | None = None,
+        limit: float | None = None,
+        answered: Callable[[], bool] = lambda: False,
     ) -> Generator[None, None, Any]:
         """Wait for an operation, yielding every `TICK`; the generator's value is its result. It ends before this does.
 
-        C's errors come out as `errors.Error`; an exception thrown in at a yield cancels the operation.
+        ``limit`` is how many seconds a silent server gets until the operation has ended, or ``answered`` says that it
+        speaks. C's errors come out as `errors.Error`; an exception thrown in at a yield cancels the operation.
         """
         self._running = operation
+        started = time.monotonic()
         try:
             while not operation.done():
                 self.check()
+                if limit is not None and time.monotonic() - started > limit and not answered():
+                    raise silent(what, where if isinstance(where, str) else " -> ".join(where), limit)
                 wait([operation], timeout=TICK if self._deadline is None else self._slice())
                 if not operation.done():
                     yield
@@ -155,15 +183,12 @@ class Session:
         self, operation: Operation, *, what: str, where: str, role: Role | None = None, limit: float | None = None
     ) -> Any:
         """Wait for a short operation and return its result; ``limit`` is how many seconds a silent server gets."""
-        started = time.monotonic()
-        watching = self.watch(operation, what=what, where=where, role=role)
+        watching = self.watch(operation, what=what, where=where, role=role, limit=limit)
         while True:
             try:
                 next(watching)
             except StopIteration as ended:
                 return ended.value
-            if limit is not None and time.monotonic() - started > limit:
-                watching.throw(silent(what, where, limit))
 
     def close(self) -> None:
         """Close the connections and release the credentials. Idempotent."""

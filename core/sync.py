@@ -3,17 +3,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from pyglobus.core import checksum, errors
 from pyglobus.core.localfile import LocalSource
-from pyglobus.core.options import Options, Side
+from pyglobus.core.options import Options
 from pyglobus.core.plan import Item
 from pyglobus.core.remote import Remote
 from pyglobus.core.session import Session
 from pyglobus.core.tree import Entry, list_local, list_remote, parse_time
 from pyglobus.core.url import Url
+
+if TYPE_CHECKING:
+    from pyglobus.core.faults import Role
 
 #: Copy what is missing; or differs in size; or in size or is older; or in size or checksum. As globus-url-copy
 #: numbers them.
@@ -76,16 +80,19 @@ def _look(session: Session, options: Options, url: Url) -> tuple[int | None, flo
     return None, None
 
 
-def _sum(session: Session, options: Options, url: Url, role: str) -> str:
+def _sum(session: Session, options: Options, url: Url, role: Role) -> str:
+    algorithm = options.checksum_algorithm
     if url.is_local:
         with LocalSource(url.path) as source:
-            return checksum.of_file(source.fd, options.checksum_algorithm, tick=session.check)
-    side: Side = options.source if role == "source" else options.destination
-    computing = Remote(session, url, side, options, "source" if role == "source" else "destination").checksum(
-        options.checksum_algorithm
-    )
+            return _result(checksum.of_file(source.fd, algorithm), session)
+    side = options.source if role == "source" else options.destination
+    return _result(Remote(session, url, side, options, role).checksum(algorithm), session)
+
+
+def _result(computing: Generator[None, None, str], session: Session) -> str:
     while True:
         try:
             next(computing)
         except StopIteration as ended:
             return str(ended.value)
+        session.check()

@@ -17,18 +17,19 @@ name.
 
 from __future__ import annotations
 
+import errno
 import os
 import time
-from collections.abc import Callable, Generator
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from typing import NamedTuple
 
 from pyglobus.core import checksum, errors
 from pyglobus.core.localfile import LocalDestination, LocalSource, same_file
-from pyglobus.core.options import Options
+from pyglobus.core.options import Options, Side
 from pyglobus.core.remote import Facts, Remote
 from pyglobus.core.route import Get, LocalCopy, Put, Relay, Route, ThirdParty, ftp_end, http_end
-from pyglobus.core.session import Session
+from pyglobus.core.session import TICK, Session
 from pyglobus.core.url import Url, parse
 from pyglobus.ffi.relay import RelayEnd
 
@@ -132,14 +133,22 @@ class Transfer:
         self._destination_file: LocalDestination | None = None
         self._source_remote: Remote | None = None
         self._destination_remote: Remote | None = None
+        self._source_facts: Facts | None = None
+        # What was at the remote destination before, if it was looked at.
+        self._looked = False
+        self._before: Facts | None = None
         self._total: int | None = None
         self._attempts = 0
+        self._cancelled = self._running = False
 
     def cancel(self) -> None:
-        """End it soon, with `errors.Cancelled` raised where it is driven. Safe in signal handlers and from
-        any thread.
+        """End it soon, or at once when it begins, with `errors.Cancelled` raised where it is driven.
+
+        Safe in signal handlers and from any thread. A shared session serves other transfers afterwards.
         """
-        self.session.cancel()
+        self._cancelled = True
+        if self._running:
+            self.session.cancel()
 
     def run(self, on_event: Callable[[Event], None] | None = None) -> Result:
         """Do it; ``on_event`` is called in this thread, and what it raises ends the transfer."""
@@ -155,33 +164,45 @@ class Transfer:
         raise AssertionError("a transfer ends with Finished or an error")
 
     def __iter__(self) -> _Step:
-        options = self.options
-        if options.timeout is not None:
-            self.session.until(options.timeout)
-        with self._stack:
+        with self.session.within(self.options.timeout), self._stack:
             if self._owned:
                 self._stack.callback(self.session.close)
-            route = self._open()
+            self._stack.callback(self._end)
+            self._running = True
+            if self._cancelled:
+                self.session.cancel()
+            self.session.check()
+            result = yield from self._go()
+        yield Finished(result)
+
+    def _end(self) -> None:
+        self._running = False
+        if self._cancelled:
+            self.session.resume()
+
+    def _go(self) -> Generator[Event, None, Result]:
+        options = self.options
+        route = self._open()
+        with self._cleaning(route):
             yield Started(str(self.source), str(self.destination), route.name, self._total)
             started = time.monotonic()
             yield from self._attempt_all(route, started)
             moved = route.base + route.bytes()
             seconds = time.monotonic() - started
+            self._compare_size(route, moved)
             yield Progress(moved, self._total, seconds)
-            if isinstance(route, Get):
-                self._compare_size(route.received())
             digest = (yield from self._verify(moved, started)) if options.verify else None
             if self._destination_file is not None:
                 self._destination_file.commit()
-            result = Result(
-                str(self.source), str(self.destination), route.name, moved, seconds, self._attempts,
-                digest, options.checksum_algorithm.lower() if digest else None,
-            )  # fmt: skip
-        yield Finished(result)
+        return Result(
+            str(self.source), str(self.destination), route.name, moved, seconds, self._attempts,
+            digest, options.checksum_algorithm.lower() if digest else None,
+        )  # fmt: skip
 
     # The two ends ----------------------------------------------------------------------------------------------------
 
     def _open(self) -> Route:
+        self._check_ends()
         self._open_source()
         self._open_destination()
         source, destination = self._source_file, self._destination_file
@@ -189,23 +210,31 @@ class Transfer:
             return LocalCopy(self.session, self.options, source, destination)
         if source is not None and self._destination_remote is not None and source.seekable:
             return Put(self.session, self.options, source, self._destination_remote)
-        if destination is not None and self._source_remote is not None and destination.seekable:
-            return Get(self.session, self.options, self._source_remote, destination)
+        facts = self._source_facts
+        if destination is not None and self._source_remote is not None and facts is not None and destination.seekable:
+            return Get(self.session, self.options, self._source_remote, facts, destination)
         if self._source_remote is not None and self._destination_remote is not None and self.options.third_party:
             return ThirdParty(self.session, self.options, self._source_remote, self._destination_remote)
+        sides = self.options.source, self.options.destination
         ends = (
-            self._relay_end(self.source, source, self._source_remote, self.options.source.subject),
-            self._relay_end(self.destination, destination, self._destination_remote, self.options.destination.subject),
+            source or self._relay_end(self.source, self._source_remote, sides[0]),
+            destination or self._relay_end(self.destination, self._destination_remote, sides[1]),
         )
-        return Relay(self.session, self.options, *ends, self.source, self.destination)
+        return Relay(self.session, self.options, self.source, self.destination, *ends)
 
     @staticmethod
-    def _relay_end(
-        url: Url, file: LocalSource | LocalDestination | None, remote: Remote | None, subject: str | None
-    ) -> RelayEnd:
-        if file is not None:
-            return RelayEnd(fd=file.fd)
-        return ftp_end(remote) if remote is not None else http_end(url, subject)
+    def _relay_end(url: Url, remote: Remote | None, side: Side) -> RelayEnd:
+        return ftp_end(remote) if remote is not None else http_end(url, side.subject)
+
+    def _check_ends(self) -> None:
+        """Refuse what the two ends cannot do, before anything is done."""
+        for url in (self.source, self.destination):
+            if self.options.verify and (url.is_stream or url.is_http):
+                why = "neither pipes nor HTTP servers can be asked for a checksum"
+                raise errors.Unsupported("cannot verify", where=str(url), why=why)
+            if self.options.partial and (url.is_http or (url.is_stream and url is self.source)):
+                why = "only files and FTP servers give and take a part"
+                raise errors.Unsupported("cannot copy a part", where=str(url), why=why)
 
     def _open_source(self) -> None:
         url, options = self.source, self.options
@@ -217,7 +246,7 @@ class Transfer:
             self._note_size(source.size)
         elif url.is_ftp:
             self._source_remote = Remote(self.session, url, options.source, options, "source")
-            facts = self._known or self._source_remote.stat()
+            self._source_facts = facts = self._known or self._source_remote.stat()
             if facts is None:
                 raise errors.NotFound(
                     "cannot get", where=str(url), why="no such file or directory", fault="no-such-file"
@@ -242,38 +271,64 @@ class Transfer:
     def _open_destination(self) -> None:
         url, options = self.destination, self.options
         if url.is_local or url.is_stream:
-            in_place = options.in_place or options.partial
-            destination = LocalDestination(url.path, in_place=in_place, create_directories=options.create_directories)
+            destination = LocalDestination(
+                url.path, in_place=options.in_place, keep=options.partial, create_directories=options.create_directories
+            )
             self._destination_file = destination
             self._stack.callback(destination.discard)
         elif url.is_ftp:
-            self._destination_remote = remote = Remote(self.session, url, options.destination, options, "destination")
-            facts = remote.stat() if self._known is None else None
-            if facts is not None and facts.is_directory:
-                raise errors.CannotCreate(
-                    "cannot put", where=str(url), why="it is a directory",
-                    hint="a destination that is a directory ends with a slash", fault="is-directory",
-                )  # fmt: skip
-            if facts is None and self._known is None and options.create_directories:
-                remote.make_directories()
-            if facts is None:
-                self._stack.push(lambda kind, *_: self._clean_up(remote, kind))
+            self._destination_remote = Remote(self.session, url, options.destination, options, "destination")
+            if self._known is None:
+                self._look_at_destination(self._destination_remote)
 
-    def _clean_up(self, remote: Remote, kind: type[BaseException] | None) -> None:
-        """After a failure: remove the part of a remote file that was not there before."""
-        if kind is None:
-            return
-        with suppress(errors.Error):
-            remaining = Session(debug_fd=self.session.debug_fd)
-            with remaining:
-                if issubclass(kind, errors.Error) and not issubclass(kind, errors.Cancelled | errors.DeadlineExceeded):
-                    remaining.until(self.options.connect_timeout)
-                else:
-                    remaining.until(_CLEAN_UP_LIMIT)
-                place = Remote(remaining, remote.url, self.options.destination, self.options, "destination")
-                facts = place.stat()
-                if facts is not None and facts.kind == "file":
-                    place.delete()
+    def _look_at_destination(self, remote: Remote) -> None:
+        url = remote.url
+        try:
+            self._before = facts = remote.stat()
+        except errors.AccessDenied:
+            return  # drop boxes take what they do not show
+        self._looked = True
+        if facts is None:
+            if self.options.create_directories:
+                remote.make_directories()
+        elif facts.is_directory:
+            raise errors.CannotCreate(
+                "cannot put", where=str(url), why="it is a directory",
+                hint="a destination that is a directory ends with a slash", fault="is-directory",
+            )  # fmt: skip
+        elif self._is_source(facts):
+            raise _same(url)
+
+    def _is_source(self, facts: Facts) -> bool:
+        """Whether the destination is the very file that is the source, under another name or by another server."""
+        source = self._source_facts
+        if source is None or source.unique is None or source.unique != facts.unique or source.size != facts.size:
+            return False
+        return _are_one_host(self.source.host, self.destination.host)
+
+    @contextmanager
+    def _cleaning(self, route: Route) -> Iterator[None]:
+        """After a failure remove what lies at the remote destination, if it is what we have put there."""
+        try:
+            yield
+        except BaseException as error:
+            if self._destination_remote is not None:
+                with suppress(errors.Error):
+                    self._clean_up(self._destination_remote, route.base + route.bytes() > 0, error)
+            raise
+
+    def _clean_up(self, remote: Remote, begun: bool, error: BaseException) -> None:
+        hurry = not isinstance(error, errors.Error) or isinstance(error, errors.Cancelled | errors.DeadlineExceeded)
+        with Session(debug_fd=self.session.debug_fd) as remaining:
+            remaining.until(_CLEAN_UP_LIMIT if hurry else self.options.connect_timeout)
+            place = Remote(remaining, remote.url, self.options.destination, self.options, "destination")
+            facts = place.stat()
+            if facts is None or facts.kind != "file":
+                return
+            if self._looked and self._before is None:
+                place.delete()
+            elif not self.options.partial and (facts != self._before if self._looked else begun):
+                place.delete()  # the old file is gone anyway
 
     # The bytes -------------------------------------------------------------------------------------------------------
 
@@ -297,7 +352,7 @@ class Transfer:
                     raise
                 delay = retry.interval or _pause(self._attempts)
                 yield Retrying(error, self._attempts, delay)
-                yield from self._sleep(delay)
+                yield from self._sleep(delay, route, started)
                 try:
                     route.recover()
                 except errors.TransientError:
@@ -327,30 +382,43 @@ class Transfer:
         attempt = route.attempt()
         for _ in attempt:
             now, moved = time.monotonic(), route.bytes()
+            if self._total is None:
+                self._total = route.total()
             if moved != last:
                 last, since = moved, now
-            elif limit and now - since > limit and route.counts():
-                attempt.throw(_stalled(self.source, self.destination, limit))
+            elif limit and (patience := route.patience(limit)) is not None and now - since > patience:
+                attempt.throw(_stalled(self.source, self.destination, patience))
             try:
                 yield Progress(route.base + moved, self._total, now - started)
             except BaseException as thrown:
                 attempt.throw(thrown)
                 raise
+        if self._total is None:
+            self._total = route.total()
 
-    def _sleep(self, seconds: float) -> _Step:
+    def _sleep(self, seconds: float, route: Route, started: float) -> _Step:
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             self.session.check()
-            time.sleep(min(left, 0.1))
-            yield Progress(0, self._total, 0.0)
+            time.sleep(min(left, TICK))
+            yield Progress(route.base + route.bytes(), self._total, time.monotonic() - started)
 
     # The proof -------------------------------------------------------------------------------------------------------
 
-    def _compare_size(self, received: int) -> None:
-        if self._total is not None and received < self._total:
+    def _compare_size(self, route: Route, moved: int) -> None:
+        """Success is not taken on trust: fewer bytes than there were is a failure, whoever lost them."""
+        arrived = moved
+        if isinstance(route, Get):
+            arrived = route.received()
+        elif isinstance(route, ThirdParty) or (self._attempts > 1 and not self.options.partial):
+            # What servers report is not always the last word; what came in several attempts is better looked at.
+            if self._attempts == 1 or self._destination_remote is None or self.options.partial:
+                return
+            arrived = self._destination_remote.size() or 0
+        if self._total is not None and arrived < self._total:
             raise errors.DataError(
                 "file is incomplete", where=str(self.source), fault="short-file",
-                why=f"{received} of {self._total} bytes arrived, although the server reported success",
+                why=f"{arrived} of {self._total} bytes arrived, although no error was reported",
             )  # fmt: skip
 
     def _verify(self, moved: int, started: float) -> Generator[Event, None, str]:
@@ -360,15 +428,14 @@ class Transfer:
             (self._source_file, self._source_remote, self.source),
             (self._destination_file, self._destination_remote, self.destination),
         ):
-            if remote is not None:
-                sums.append((yield from self._remote_sum(remote, algorithm, moved, started)))
-            elif file is not None and file.seekable:
-                length = -1 if self.options.length is None else self.options.length
-                sums.append(checksum.of_file(file.fd, algorithm, self.options.offset, length, self.session.check))
-            else:
-                raise errors.Unsupported(
-                    "cannot verify", where=str(url), why="neither pipes nor HTTP servers can be asked for a checksum"
-                )
+            computing = remote.checksum(algorithm) if remote is not None else self._local_sum(file, url)
+            while True:
+                try:
+                    next(computing)
+                except StopIteration as ended:
+                    sums.append(str(ended.value))
+                    break
+                yield Progress(moved, self._total, time.monotonic() - started)
         if sums[0] != sums[1]:
             raise errors.ChecksumMismatch(
                 "checksums differ", where=str(self.destination), fault="checksum-mismatch",
@@ -376,19 +443,41 @@ class Transfer:
             )  # fmt: skip
         return sums[0]
 
-    def _remote_sum(self, remote: Remote, algorithm: str, moved: int, started: float) -> Generator[Event, None, str]:
-        computing = remote.checksum(algorithm)
-        while True:
-            try:
-                next(computing)
-            except StopIteration as ended:
-                return str(ended.value)
-            yield Progress(moved, self._total, time.monotonic() - started)
+    def _local_sum(self, file: LocalSource | LocalDestination | None, url: Url) -> Generator[None, None, str]:
+        options = self.options
+        length = -1 if options.length is None else options.length
+        try:
+            if file is None or not file.seekable:
+                raise OSError(errno.ESPIPE, os.strerror(errno.ESPIPE))
+            computing = checksum.of_file(file.fd, options.checksum_algorithm, options.offset, length)
+            while True:
+                try:
+                    next(computing)
+                except StopIteration as ended:
+                    return str(ended.value)
+                self.session.check()
+                yield
+        except OSError as error:
+            from pyglobus.core.faults import explain
+
+            raise explain(error, what="cannot compute checksum", where=str(url)) from error
 
 
 def copy(source: str, destination: str, options: Options | None = None) -> Result:
     """Copy one file and return what was done."""
     return Transfer(source, destination, options).run()
+
+
+def _are_one_host(one: str, other: str) -> bool:
+    import socket
+
+    def addresses(host: str) -> set[object]:
+        return {info[4][0] for info in socket.getaddrinfo(host, None)}
+
+    try:
+        return one == other or bool(addresses(one) & addresses(other))
+    except OSError:
+        return False
 
 
 def _pause(attempt: int) -> float:

@@ -94,7 +94,7 @@ def test_home_is_the_data_directory(grid: Sandbox, served: Path, url_copy: Comma
 
 def test_the_server_sees_the_user(grid: Sandbox, url_copy: CommandRunner) -> None:
     url_copy("-list", f"{grid.gsiftp_url()}/")
-    log = Path(grid.servers["gridftp"].logs[0]).read_text()
+    log = Path(grid.servers["gridftp"].logs[0]).read_text(errors="replace")
     assert f"DN {grid.user.subject} successfully authorized" in log
     assert f"User {grid.user.account} successfully authorized" in log
 
