@@ -209,7 +209,7 @@ class ThirdParty(_Handled):
 
 
 class Relay(Route):
-    """Through this process by globus_gass_copy: http, https, pipes, and FTP to FTP without third party."""
+    """Through this process: http, https, pipes, and FTP to FTP without third party."""
 
     name = "relay"
 

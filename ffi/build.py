@@ -33,7 +33,6 @@ PRELUDE = """
 #include <openssl/crypto.h>
 #include "globus_common.h"
 #include "globus_ftp_client.h"
-#include "globus_gass_copy.h"
 #include "globus_gsi_credential.h"
 #include "globus_gss_assist.h"
 #include "globus_xio.h"

@@ -164,7 +164,7 @@ class Operation(Future[Any]):
             if self._cancelling and not self._keeps:
                 error = OperationCancelled()
             elif record.error != ffi.NULL or record.local_errno:
-                error = from_object(record.error, record.local_errno)
+                error = from_object(record.error, record.local_errno, record.ftp_code)
             else:
                 result = self._finish()
         except BaseException as failure:
@@ -237,7 +237,10 @@ class Engine:
         return future
 
     def close(self) -> None:
-        """Cancel what is in flight, stop the thread, deactivate the modules. Idempotent; there is no way back."""
+        """Cancel what is in flight and stop the thread. Idempotent; there is no way back.
+
+        Idle connections are left to the end of the process: the toolkit's own deactivation waits for their servers.
+        """
         if self._pid not in (None, os.getpid()):
             return
         with self._lock:
@@ -338,8 +341,6 @@ class Engine:
             self._call(self._jobs.popleft())
         for operation in list(self._operations.values()):
             operation.let_go(OperationCancelled())  # nothing that C may still use is freed
-        if not self._operations:
-            lib.pg_engine_close()
 
 
 _engine = Engine()

@@ -48,10 +48,12 @@ class OperationCancelled(Exception):
     """The operation was cancelled before it ended."""
 
 
-def from_object(error: Any, local_errno: int = 0) -> GlobusError:
-    """Read an error object; it stays its owner's. NULL is allowed when ``local_errno`` tells the cause."""
+def from_object(error: Any, local_errno: int = 0, ftp_code: int = 0) -> GlobusError:
+    """Read an error object; it stays its owner's. NULL is allowed when ``local_errno`` tells the cause.
+
+    ``ftp_code`` is that of a reply whose text is in the error, but not its code.
+    """
     links: list[Link] = []
-    ftp_code = 0
     errno = lib.globus_error_errno_search(error) if error != ffi.NULL else 0
     while error != ffi.NULL and len(links) < _MAX_LINKS:
         source = lib.globus_error_get_source(error)

@@ -289,10 +289,10 @@ class FtpHandle:
     ) -> Operation:
         pump: Any = ffi.NULL
 
-        def begin(handle: Any, attributes: list[Any], record: Any) -> int:
+        def begin(_: Any, attributes: list[Any], record: Any) -> int:
             nonlocal pump
             self.ranges, self.marker = [], None
-            pump = lib.pg_pump_new(record, handle, fd, block, blocks)
+            pump = lib.pg_pump_new(record, self._pointer, fd, block, blocks)
             if pump == ffi.NULL:
                 raise OSError(ffi.errno, os.strerror(ffi.errno))
             self.meter.attach(read)

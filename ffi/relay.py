@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Copies by globus_gass_copy between URLs and open descriptors: http, https, pipes, FTP to FTP through this machine."""
+"""Copies between URLs and open descriptors through this process: http, https, pipes, FTP to FTP without third party."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class RelayEnd(NamedTuple):
 class _Side:
     """What C needs of one end for the length of a copy."""
 
-    def __init__(self, end: RelayEnd) -> None:
-        self._attribute = Attribute(end.options) if end.options else None
+    def __init__(self, end: RelayEnd, options: FtpOptions | None) -> None:
         self._texts = optional(end.url), optional(end.scheme or None), optional(end.subject)
         self.end = ffi.new("pg_end *")
         self.end.url, self.end.scheme, self.end.subject = self._texts
-        self.end.fd, self.end.ascii = end.fd, end.ascii
+        self.end.fd, self.end.ascii = end.fd, end.ascii or (options is not None and options.ascii)
+        self._attribute = Attribute(options) if options else None
         self.end.ftp = self._attribute.pointer if self._attribute else ffi.NULL
 
     def close(self) -> None:
@@ -46,25 +46,29 @@ def relay(
     engine: Engine, source: RelayEnd, dest: RelayEnd, span: Span, *, block: int, version: str, meter: Meter,
     length: Meter, debug_fd: int = -1,
 ) -> Operation:  # fmt: skip
-    """Copy from one end to the other. Descriptors are duplicated.
+    """Copy from one end to the other.
 
-    ``meter`` counts the bytes; ``length`` tells how many an HTTP source has announced, 0 while that is unknown. A source that
-    sends fewer is no error here. Cancelled, the operation does not end before a silent HTTP server says something.
+    Descriptors are duplicated; files are used from their position on, or for a part from its start. A stream needs its
+    bytes in order, so that an FTP source is read in stream mode. ``meter`` counts what has reached ``dest``;
+    ``length`` tells how many bytes an HTTP source has announced, 0 while that is unknown: one that sends fewer is no
+    error here.
     """
     sides: list[_Side] = []
     pointer: Any = ffi.NULL
 
     def start(record: Any) -> None:
         nonlocal pointer
-        sides.append(_Side(source))
-        sides.append(_Side(dest))
+        ordered = source.options._replace(extended=False, parallel=0) if source.options else None
+        sides.append(_Side(source, ordered))
+        sides.append(_Side(dest, dest.options))
+        texts = ffi.new("char[]", CLIENT), ffi.new("char[]", encode(version))
+        identity = ffi.new("pg_identity *", {"client": texts[0], "version": texts[1], "debug_fd": debug_fd})
         out = ffi.new("pg_relay **")
         check(
             lib.pg_relay_start(
-                out, record, sides[0].end, sides[1].end, block, span.start if span.partial else -1, span.end, CLIENT,
-                encode(version), debug_fd,
+                out, record, sides[0].end, sides[1].end, block, span.start if span.partial else -1, span.end, identity
             )
-        )  # fmt: skip
+        )
         pointer = out[0]
         meter.attach(read)
         length.attach(announced)
@@ -76,7 +80,7 @@ def relay(
         return int(lib.pg_relay_length(pointer))
 
     def abort() -> None:
-        check(lib.pg_relay_cancel(pointer))
+        lib.pg_relay_cancel(pointer)
 
     def release() -> None:
         if pointer != ffi.NULL:

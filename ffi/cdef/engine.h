@@ -1,10 +1,9 @@
 /* src/engine.h */
-typedef struct { uint64_t id; globus_object_t *error; int local_errno; ...; } pg_operation;
+typedef struct { uint64_t id; globus_object_t *error; int local_errno; int ftp_code; ...; } pg_operation;
 int pg_engine_open(const char **failed);
 void pg_engine_turn(double seconds);
 void pg_engine_wake(void);
 pg_operation *pg_engine_take(void);
-void pg_engine_close(void);
 pg_operation *pg_operation_new(uint64_t id);
 void pg_operation_free(pg_operation *operation);
 void pg_operation_done(void *operation, void *handle, globus_object_t *borrowed);

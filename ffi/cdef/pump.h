@@ -1,6 +1,6 @@
 /* src/pump.h */
 typedef ... pg_pump;
-pg_pump *pg_pump_new(pg_operation *operation, globus_ftp_client_handle_t *handle, int fd, size_t block, int blocks);
+pg_pump *pg_pump_new(pg_operation *operation, pg_ftp *ftp, int fd, size_t block, int blocks);
 void pg_pump_free(pg_pump *pump);
 globus_result_t pg_pump_put(pg_pump *pump, const char *url, globus_ftp_client_operationattr_t *attr,
     globus_ftp_client_restart_marker_t *restart, int64_t start, int64_t end, int partial);

@@ -4,9 +4,10 @@ typedef struct
 {
     const char *url; int fd; globus_ftp_client_operationattr_t *ftp; const char *scheme; const char *subject; int ascii; ...;
 } pg_end;
-globus_result_t pg_relay_start(pg_relay **out, pg_operation *operation, const pg_end *source, const pg_end *dest, int block,
-    int64_t start, int64_t end, const char *client, const char *version, int debug_fd);
-globus_result_t pg_relay_cancel(pg_relay *relay);
+typedef struct { const char *client; const char *version; int debug_fd; ...; } pg_identity;
+globus_result_t pg_relay_start(pg_relay **out, pg_operation *operation, const pg_end *source, const pg_end *sink,
+    size_t block, int64_t start, int64_t end, const pg_identity *identity);
+void pg_relay_cancel(pg_relay *relay);
 int64_t pg_relay_bytes(pg_relay *relay);
 int64_t pg_relay_length(pg_relay *relay);
 void pg_relay_free(pg_relay *relay);

@@ -12,9 +12,8 @@
 #include "globus_ftp_client_debug_plugin.h"
 #include "globus_ftp_client_perf_plugin.h"
 #include "globus_ftp_client_restart_marker_plugin.h"
-#include "globus_gass_copy.h"
+#include "globus_gass_transfer.h"
 #include "globus_gss_assist.h"
-#include "globus_xio.h"
 #include "globus_xio_file_driver.h"
 
 /* XIO aborts the process when a descriptor reaches FD_SETSIZE, whatever the limit says. */
@@ -59,10 +58,28 @@ static void pg_listen(void)
     }
 }
 
+globus_result_t pg_engine_convert(int fd, globus_xio_handle_t *handle, globus_xio_callback_t opened, void *arg)
+{
+    globus_xio_attr_t   attr;
+    globus_result_t     result = globus_xio_attr_init(&attr);
+
+    if (result != GLOBUS_SUCCESS)
+    {
+        return result;
+    }
+    if ((result = globus_xio_attr_cntl(attr, engine.driver, GLOBUS_XIO_FILE_SET_HANDLE, fd)) == GLOBUS_SUCCESS
+        && (result = globus_xio_handle_create(handle, engine.stack)) == GLOBUS_SUCCESS)
+    {
+        result = opened != NULL
+            ? globus_xio_register_open(*handle, NULL, attr, opened, arg) : globus_xio_open(*handle, NULL, attr);
+    }
+    globus_xio_attr_destroy(attr);
+    return result;
+}
+
 static globus_result_t pg_open_pipe(void)
 {
     globus_result_t     result;
-    globus_xio_attr_t   attr;
     int                 fds[2];
     int                 i;
 
@@ -77,16 +94,9 @@ static globus_result_t pg_open_pipe(void)
     }
     if ((result = globus_xio_driver_load("file", &engine.driver)) == GLOBUS_SUCCESS
         && (result = globus_xio_stack_init(&engine.stack, NULL)) == GLOBUS_SUCCESS
-        && (result = globus_xio_stack_push_driver(engine.stack, engine.driver)) == GLOBUS_SUCCESS
-        && (result = globus_xio_attr_init(&attr)) == GLOBUS_SUCCESS)
+        && (result = globus_xio_stack_push_driver(engine.stack, engine.driver)) == GLOBUS_SUCCESS)
     {
-        result = globus_xio_attr_cntl(attr, engine.driver, GLOBUS_XIO_FILE_SET_HANDLE, fds[0]);
-        if (result == GLOBUS_SUCCESS
-            && (result = globus_xio_handle_create(&engine.handle, engine.stack)) == GLOBUS_SUCCESS)
-        {
-            result = globus_xio_open(engine.handle, NULL, attr);
-        }
-        globus_xio_attr_destroy(attr);
+        result = pg_engine_convert(fds[0], &engine.handle, NULL, NULL);
     }
     if (result == GLOBUS_SUCCESS)
     {
@@ -103,7 +113,7 @@ static globus_result_t pg_open_pipe(void)
 static globus_module_descriptor_t *pg_modules[] = {
     GLOBUS_COMMON_MODULE, GLOBUS_XIO_MODULE, GLOBUS_GSI_GSS_ASSIST_MODULE, GLOBUS_FTP_CLIENT_MODULE,
     GLOBUS_FTP_CLIENT_PERF_PLUGIN_MODULE, GLOBUS_FTP_CLIENT_RESTART_MARKER_PLUGIN_MODULE,
-    GLOBUS_FTP_CLIENT_DEBUG_PLUGIN_MODULE, GLOBUS_GASS_COPY_MODULE, NULL
+    GLOBUS_FTP_CLIENT_DEBUG_PLUGIN_MODULE, GLOBUS_GASS_TRANSFER_MODULE, NULL
 };
 
 int pg_engine_open(const char **failed)
@@ -174,23 +184,6 @@ pg_operation *pg_engine_take(void)
         engine.last = &engine.first;
     }
     return operation;
-}
-
-void pg_engine_close(void)
-{
-    globus_result_t result = globus_xio_close(engine.handle, NULL);
-    int             i;
-
-    if (result != GLOBUS_SUCCESS)
-    {
-        globus_object_free(globus_error_get(result));
-    }
-    globus_xio_stack_destroy(engine.stack);
-    globus_xio_driver_unload(engine.driver);
-    for (i = (int) (sizeof pg_modules / sizeof *pg_modules) - 2; i >= 0; i--)
-    {
-        globus_module_deactivate(pg_modules[i]);
-    }
 }
 
 pg_operation *pg_operation_new(uint64_t id)

@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 #include "globus_common.h"
+#include "globus_xio.h"
 
 /* One asynchronous operation. C fills it in and queues it when the operation ends; Python frees it. */
 typedef struct pg_operation pg_operation;
@@ -18,6 +19,7 @@ struct pg_operation
     uint64_t            id;             /* chosen by Python */
     globus_object_t *   error;          /* NULL: success; owned by the record */
     int                 local_errno;    /* of our own file calls; 0: none failed */
+    int                 ftp_code;       /* of a reply that the error itself does not carry; 0: none */
     pg_operation *      next;           /* queue of the finished */
 };
 
@@ -28,14 +30,14 @@ void            pg_engine_turn(double seconds);
 void            pg_engine_wake(void);
 /* The next finished operation, or NULL. */
 pg_operation *  pg_engine_take(void);
-/* Deactivate the modules: only when nothing is in flight. The pipe stays, since another thread may be about to write to it. */
-void            pg_engine_close(void);
+/* Open a descriptor with XIO, whose close leaves it open: for pipes, terminals and sockets. opened NULL: before this returns. */
+globus_result_t pg_engine_convert(int fd, globus_xio_handle_t *handle, globus_xio_callback_t opened, void *arg);
 
 pg_operation *  pg_operation_new(uint64_t id);
 void            pg_operation_free(pg_operation *operation);
 /* Record the end and queue it; the error, if any, is copied. */
 void            pg_operation_finish(pg_operation *operation, globus_object_t *borrowed);
-/* The same as a completion callback of globus_ftp_client and globus_gass_copy. */
+/* The same as a completion callback of globus_ftp_client. */
 void            pg_operation_done(void *operation, void *handle, globus_object_t *borrowed);
 
 #endif

@@ -17,3 +17,11 @@ int pg_error_ftp_code(globus_object_t *error)
 {
     return pg_is(error, GLOBUS_ERROR_TYPE_FTP) ? globus_error_ftp_error_get_code(error) : 0;
 }
+
+void pg_drop(globus_result_t result)
+{
+    if (result != GLOBUS_SUCCESS)
+    {
+        globus_object_free(globus_error_get(result));
+    }
+}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What one link of a Globus error chain knows beyond its text.
+ * Results and error objects: what one link of a chain knows beyond its text, and how to be rid of them.
  */
 #ifndef PG_ERRORS_H
 #define PG_ERRORS_H
@@ -8,8 +8,11 @@
 #include "globus_common.h"
 
 /* The module's own error type, or -1 where the link is of another kind. */
-int pg_error_type(globus_object_t *error);
+int     pg_error_type(globus_object_t *error);
 /* The FTP reply code, or 0. */
-int pg_error_ftp_code(globus_object_t *error);
+int     pg_error_ftp_code(globus_object_t *error);
+
+/* Free what a result stands for, if it is not success. */
+void    pg_drop(globus_result_t result);
 
 #endif

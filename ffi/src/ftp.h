@@ -1,37 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One globus_ftp_client handle at a fixed address, with the plugins that keep what the servers of a third-party transfer
- * report, and the attributes of an operation from one flat record.
+ * One globus_ftp_client handle at a fixed address with its plugins, and the attributes of an operation from one flat record.
  */
 #ifndef PG_FTP_H
 #define PG_FTP_H
 
-#include <stdio.h>
 #include "engine.h"
 #include "globus_ftp_client.h"
-
-/* Bytes that globus_ftp_client_cksm() may write into the caller's buffer on our handles: SHA-512 has 128 digits. */
-#define PG_CHECKSUM_ROOM 256
+#include "plugins.h"
 
 typedef struct pg_ftp pg_ftp;
-
-/* Who logs the control channel, and where. */
-typedef struct
-{
-    globus_ftp_client_plugin_t  plugin;
-    FILE *                      stream;
-} pg_debug;
-
-/* What all our handles share: cached connections, our name, and the log if a descriptor (duplicated) is given. */
-globus_result_t pg_handleattr_init(globus_ftp_client_handleattr_t *attr, const char *client, const char *version,
-    int gridftp2, int debug_fd, pg_debug *debug);
-void            pg_debug_close(pg_debug *debug);
 
 /* debug_fd: where the control channel is logged, or -1; it is duplicated. */
 globus_result_t pg_ftp_open(pg_ftp **out, const char *client, const char *version, int gridftp2, int debug_fd);
 /* The handle must be idle; one that is not is left to the exit of the process. */
 void            pg_ftp_close(pg_ftp *ftp);
 globus_ftp_client_handle_t *pg_ftp_handle(pg_ftp *ftp);
+/* Who is warned from now on; NULL: nobody. */
+void            pg_ftp_watch(pg_ftp *ftp, const pg_watcher *watcher);
 /* Begin to count anew. */
 void            pg_ftp_reset(pg_ftp *ftp);
 /* Bytes that the servers of a third-party transfer have reported so far; any thread may ask. */

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "errors.h"
+
 #define PG_BLOCK ((size_t) 256 * 1024)
 /* Bytes that may wait; about 50,000 entries. */
 #define PG_WAITING ((size_t) 8 * 1024 * 1024)
@@ -30,14 +32,6 @@ struct pg_listing
 };
 
 static void pg_listen(pg_listing *listing);
-
-static void pg_drop(globus_result_t result)
-{
-    if (result != GLOBUS_SUCCESS)
-    {
-        globus_object_free(globus_error_get(result));
-    }
-}
 
 static void pg_settle(pg_listing *listing)
 {

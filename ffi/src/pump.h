@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The pump moves bytes between one local file and one globus_ftp_client operation without leaving C.
+ * The pump moves bytes between one local file and one channel (channel.h) without leaving C.
  *
- * A few buffers are under way at once. Each data callback reads or writes the next block of the file at its own offset
- * (MODE E delivers out of order) and registers the buffer again. The pump owns a duplicate of the descriptor until the
- * operation has ended and no buffer is outstanding, so that the caller may close its own at any time.
+ * A few buffers are under way at once. Each that comes back is written to the file, or filled with its next block, at its
+ * own offset (MODE E delivers out of order), and handed over again. The pump owns a duplicate of the descriptor until the
+ * channel has ended, so that the caller may close its own at any time.
  */
 #ifndef PG_PUMP_H
 #define PG_PUMP_H
 
-#include "engine.h"
-#include "globus_ftp_client.h"
+#include "channel.h"
 
+/* A server that scatters its blocks into more ranges than this has some left out. */
 #define PG_RANGES 65536
 
 typedef struct pg_pump pg_pump;
 
-/* NULL: no memory, no descriptor left, or no buffers asked for (errno). operation is queued when the pump has ended; it stays the caller's. */
-pg_pump *       pg_pump_new(pg_operation *operation, globus_ftp_client_handle_t *handle, int fd, size_t block, int blocks);
+/* NULL: no memory, no descriptor left, or no buffers asked for (errno). operation is queued when the pump has ended; it
+   stays the caller's. */
+pg_pump *       pg_pump_new(pg_operation *operation, pg_ftp *ftp, int fd, size_t block, int blocks);
 /* Only after its operation has ended, or when the start failed. */
 void            pg_pump_free(pg_pump *pump);
 
@@ -27,14 +28,12 @@ globus_result_t pg_pump_put(pg_pump *pump, const char *url, globus_ftp_client_op
 /* Receive into the file, each byte at its remote offset less shift. */
 globus_result_t pg_pump_get(pg_pump *pump, const char *url, globus_ftp_client_operationattr_t *attr,
     globus_ftp_client_restart_marker_t *restart, int64_t start, int64_t end, int partial, int64_t shift);
-
 /* From now on neither read nor write the file, and end the transfer early. */
 globus_result_t pg_pump_abort(pg_pump *pump);
 
 /* Bytes moved so far; any thread may ask. */
 int64_t         pg_pump_bytes(pg_pump *pump);
-/* Received ranges in order, merged: fills at most count pairs of start and end, returns how many there are. A server that
-   scatters its blocks into more than PG_RANGES ranges has some left out. */
+/* Received ranges in order, merged: fills at most count pairs of start and end, returns how many there are. */
 int             pg_pump_ranges(pg_pump *pump, int64_t *pairs, int count);
 
 #endif

@@ -2,201 +2,319 @@
 #include "relay.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "ftp.h"
-#include "tap.h"
+#include "errors.h"
+#include "relay_side.h"
 
 typedef struct
 {
-    globus_gass_copy_attr_t             attr;
-    globus_gass_transfer_requestattr_t  request;
-    globus_io_handle_t                  io;
-    int                                 has_request;
-    int                                 has_io;
-} pg_side;
+    unsigned char * buffer;
+    size_t          length;
+} pg_full;
 
 struct pg_relay
 {
-    globus_gass_copy_handle_t           handle;
-    int                                 has_handle;
-    pg_side                             source;
-    pg_side                             dest;
-    pg_debug                            debug;
-    pg_tap                              tap;
+    pg_operation *      operation;
+    pg_side *           source;
+    pg_side *           sink;
+    size_t              block;
+    unsigned char *     memory;
+    unsigned char *     idle[PG_RELAY_BLOCKS];
+    int                 idles;
+    pg_full             full[PG_RELAY_BLOCKS];      /* in order */
+    int                 fulls;
+    int64_t             skip;                       /* bytes to drop first */
+    int64_t             left;                       /* bytes still wanted; -1: all */
+    int                 ended;                      /* the source has no more, or no more is wanted */
+    int                 complete;                   /* the sink knows */
+    int                 failed;
+    int                 going;
+    int                 again;
+    int                 finished;
+    globus_object_t *   error;
+    _Atomic int64_t     bytes;
+    _Atomic int64_t     length;                     /* announced; 0: unknown */
 };
 
-static void pg_drop(globus_result_t result)
+static void pg_hand(pg_side *side, unsigned char *buffer, size_t length, int last)
 {
-    if (result != GLOBUS_SUCCESS)
+    side->held++;
+    side->kind->move(side, buffer, length, last);
+}
+
+static void pg_feed(pg_relay *relay)
+{
+    pg_side *source = relay->source;
+    pg_side *sink = relay->sink;
+
+    while (!relay->failed && !relay->ended && source->ready && source->held < source->room && relay->idles > 0)
     {
-        globus_object_free(globus_error_get(result));
+        pg_hand(source, relay->idle[--relay->idles], relay->block, 0);
+    }
+    while (!relay->failed && sink->ready && sink->held < sink->room && relay->fulls > 0)
+    {
+        pg_full next = relay->full[0];
+
+        memmove(relay->full, relay->full + 1, (size_t) --relay->fulls * sizeof *relay->full);
+        pg_hand(sink, next.buffer, next.length, 0);
+    }
+    if (!relay->failed && relay->ended && source->held == 0 && relay->fulls == 0 && sink->ready && !relay->complete
+        && sink->held < sink->room && relay->idles > 0)
+    {
+        relay->complete = 1;
+        pg_hand(sink, relay->idle[--relay->idles], 0, 1);
     }
 }
 
-static void pg_cancelled(void *arg, globus_gass_copy_handle_t *handle, globus_object_t *error)
+/* Sides may call back while they are handed a buffer: then go round once more instead of deeper. */
+static void pg_go(pg_relay *relay)
 {
-    (void) arg; (void) handle; (void) error;        /* the end comes by the copy's own callback */
-}
-
-static globus_result_t pg_open_fd(pg_side *side, int fd)
-{
-    globus_result_t result;
-    int             copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-
-    if (copy < 0)
+    relay->again = 1;
+    if (relay->going)
     {
-        return globus_error_put(globus_error_construct_errno_error(GLOBUS_COMMON_MODULE, NULL, errno));
+        return;
     }
-    result = globus_io_file_posix_convert(copy, NULL, &side->io);
-    side->has_io = result == GLOBUS_SUCCESS;
-    return result;
-}
-
-static globus_result_t pg_open_request(pg_side *side, const pg_end *end)
-{
-    globus_gass_transfer_requestattr_init(&side->request, (char *) end->scheme);
-    side->has_request = 1;
-    globus_gass_transfer_requestattr_set_file_mode(&side->request,
-        end->ascii ? GLOBUS_GASS_TRANSFER_FILE_MODE_TEXT : GLOBUS_GASS_TRANSFER_FILE_MODE_BINARY);
-    if (end->subject != NULL)
+    relay->going = 1;
+    while (relay->again)
     {
-        globus_gass_transfer_secure_requestattr_set_authorization(
-            &side->request, GLOBUS_GASS_TRANSFER_AUTHORIZE_SUBJECT, (char *) end->subject);
+        relay->again = 0;
+        pg_feed(relay);
     }
-    return globus_gass_copy_attr_set_gass(&side->attr, &side->request);
-}
-
-static globus_result_t pg_open_side(pg_side *side, const pg_end *end)
-{
-    globus_result_t result;
-
-    if (end->url == NULL)
+    relay->going = 0;
+    if (relay->source->done && relay->sink->done && !relay->finished)
     {
-        return pg_open_fd(side, end->fd);
-    }
-    if ((result = globus_gass_copy_attr_init(&side->attr)) == GLOBUS_SUCCESS)
-    {
-        result = end->ftp != NULL ? globus_gass_copy_attr_set_ftp(&side->attr, end->ftp) : pg_open_request(side, end);
-    }
-    return result;
-}
-
-static void pg_close_side(pg_side *side)
-{
-    if (side->has_request)
-    {
-        globus_gass_transfer_requestattr_destroy(&side->request);
-    }
-    if (side->has_io)
-    {
-        pg_drop(globus_io_close(&side->io));
+        relay->finished = 1;
+        pg_operation_finish(relay->operation, relay->error);
     }
 }
 
-static globus_result_t pg_open_handle(pg_relay *relay, const char *client, const char *version, int debug_fd)
+static void pg_abort(pg_side *side)
 {
-    globus_gass_copy_handleattr_t   attr;
-    globus_ftp_client_handleattr_t  ftp;
-    globus_result_t                 result;
-
-    if ((result = pg_handleattr_init(&ftp, client, version, 0, debug_fd, &relay->debug)) != GLOBUS_SUCCESS)
+    side->ready = 0;
+    if (!side->done)
     {
-        return result;
+        side->kind->abort(side);
     }
-    if ((result = globus_gass_copy_handleattr_init(&attr)) == GLOBUS_SUCCESS)
+}
+
+void pg_side_changed(pg_side *side)
+{
+    pg_go(side->relay);
+}
+
+/* What is left of a block when the unwanted bytes before and after the part are gone. */
+static size_t pg_trim(pg_relay *relay, unsigned char *buffer, size_t length)
+{
+    if (relay->skip > 0)
     {
-        if ((result = globus_gass_copy_handleattr_set_ftp_attr(&attr, &ftp)) == GLOBUS_SUCCESS)
+        size_t drop = relay->skip < (int64_t) length ? (size_t) relay->skip : length;
+
+        relay->skip -= (int64_t) drop;
+        length -= drop;
+        memmove(buffer, buffer + drop, length);
+    }
+    if (relay->left >= 0)
+    {
+        length = relay->left < (int64_t) length ? (size_t) relay->left : length;
+        relay->left -= (int64_t) length;
+        if (relay->left == 0 && !relay->ended)
         {
-            result = globus_gass_copy_handle_init(&relay->handle, &attr);
-            relay->has_handle = result == GLOBUS_SUCCESS;
+            relay->ended = 1;
+            pg_abort(relay->source);
         }
-        globus_gass_copy_handleattr_destroy(&attr);
     }
-    globus_ftp_client_handleattr_destroy(&ftp);
-    return result;
+    return length;
 }
 
-static void pg_relay_ended(void *arg, globus_gass_copy_handle_t *handle, globus_object_t *error)
+void pg_side_back(pg_side *side, unsigned char *buffer, size_t length)
 {
-    (void) handle;
-    pg_operation_finish(arg, error);
-}
+    pg_relay *relay = side->relay;
 
-static globus_result_t pg_register(pg_relay *relay, pg_operation *operation, const pg_end *source, const pg_end *dest)
-{
-    if (source->url == NULL)
+    side->held--;
+    if (side->is_source)
     {
-        return globus_gass_copy_register_handle_to_url(
-            &relay->handle, &relay->source.io, (char *) dest->url, &relay->dest.attr, pg_relay_ended, operation);
+        length = pg_trim(relay, buffer, length);
     }
-    if (dest->url == NULL)
+    else
     {
-        return globus_gass_copy_register_url_to_handle(
-            &relay->handle, (char *) source->url, &relay->source.attr, &relay->dest.io, pg_relay_ended, operation);
+        atomic_fetch_add(&relay->bytes, (int64_t) length);
+        length = 0;
     }
-    return globus_gass_copy_register_url_to_url(&relay->handle, (char *) source->url, &relay->source.attr,
-        (char *) dest->url, &relay->dest.attr, pg_relay_ended, operation);
+    if (length > 0)
+    {
+        relay->full[relay->fulls++] = (pg_full) { buffer, length };
+    }
+    else
+    {
+        relay->idle[relay->idles++] = buffer;
+    }
+    pg_go(relay);
 }
 
-globus_result_t pg_relay_start(pg_relay **out, pg_operation *operation, const pg_end *source, const pg_end *dest, int block,
-    int64_t start, int64_t end, const char *client, const char *version, int debug_fd)
+void pg_side_ended(pg_side *side)
 {
-    globus_result_t result;
-    pg_relay *      relay = calloc(1, sizeof *relay);
+    side->ready = 0;
+    side->relay->ended = 1;
+    pg_go(side->relay);
+}
+
+void pg_side_failed(pg_side *side, globus_object_t *error, int local_errno, int ftp_code)
+{
+    pg_relay *relay = side->relay;
+
+    if (relay->failed || (side->is_source && relay->left == 0))
+    {
+        return;                                 /* a source that was told to stop fails, which is no failure */
+    }
+    relay->failed = 1;
+    relay->error = error != NULL ? globus_object_copy(error) : NULL;
+    relay->operation->local_errno = local_errno;
+    relay->operation->ftp_code = ftp_code;
+    pg_abort(relay->source);
+    pg_abort(relay->sink);
+    pg_go(relay);
+}
+
+void pg_side_failed_result(pg_side *side, globus_result_t result)
+{
+    globus_object_t *error = globus_error_get(result);
+
+    pg_side_failed(side, error, 0, 0);
+    globus_object_free(error);
+}
+
+void pg_side_done(pg_side *side)
+{
+    side->ready = 0;
+    side->done = 1;
+    pg_go(side->relay);
+}
+
+void pg_side_announced(pg_side *side, int64_t length)
+{
+    atomic_store(&side->relay->length, length);
+}
+
+int pg_side_complete(pg_side *side)
+{
+    return side->relay->complete;
+}
+
+/* From outside --------------------------------------------------------------------------------------------------------- */
+
+static pg_side *pg_side_new(pg_relay *relay, const pg_end *end, int is_source)
+{
+    pg_side *side = end->url == NULL ? pg_file_side_new() : end->ftp != NULL ? pg_ftp_side_new() : pg_gass_side_new();
+
+    if (side != NULL)
+    {
+        side->relay = relay;
+        side->is_source = is_source;
+    }
+    return side;
+}
+
+static pg_relay *pg_relay_new(pg_operation *operation, const pg_end *source, const pg_end *sink, size_t block)
+{
+    pg_relay *  relay = calloc(1, sizeof *relay);
+    int         i;
+
+    if (relay == NULL)
+    {
+        return NULL;
+    }
+    relay->operation = operation;
+    relay->block = block;
+    relay->left = -1;
+    relay->memory = block > 0 && block <= SIZE_MAX / PG_RELAY_BLOCKS ? malloc(block * PG_RELAY_BLOCKS) : NULL;
+    relay->source = pg_side_new(relay, source, 1);
+    relay->sink = pg_side_new(relay, sink, 0);
+    if (relay->memory == NULL || relay->source == NULL || relay->sink == NULL)
+    {
+        pg_relay_free(relay);
+        return NULL;
+    }
+    for (i = 0; i < PG_RELAY_BLOCKS; i++)
+    {
+        relay->idle[relay->idles++] = relay->memory + (size_t) i * block;
+    }
+    return relay;
+}
+
+globus_result_t pg_relay_start(pg_relay **out, pg_operation *operation, const pg_end *source, const pg_end *sink,
+    size_t block, int64_t start, int64_t end, const pg_identity *identity)
+{
+    const pg_stretch    stretch = { start, start < 0 ? -1 : end };
+    pg_relay *          relay = pg_relay_new(operation, source, sink, block);
+    globus_result_t     result;
 
     *out = NULL;
     if (relay == NULL)
     {
         return globus_error_put(globus_error_construct_errno_error(GLOBUS_COMMON_MODULE, NULL, ENOMEM));
     }
-    pg_tap_open(&relay->tap, &relay->handle, dest->url == NULL);
-    if ((result = pg_open_handle(relay, client, version, debug_fd)) == GLOBUS_SUCCESS
-        && (result = globus_gass_copy_set_buffer_length(&relay->handle, block)) == GLOBUS_SUCCESS
-        && (result = globus_gass_copy_set_no_third_party_transfers(&relay->handle, GLOBUS_TRUE)) == GLOBUS_SUCCESS
-        && (start < 0 || (result = globus_gass_copy_set_partial_offsets(
-            &relay->handle, (globus_off_t) start, (globus_off_t) end)) == GLOBUS_SUCCESS)
-        && (result = pg_open_side(&relay->source, source)) == GLOBUS_SUCCESS
-        && (result = pg_open_side(&relay->dest, dest)) == GLOBUS_SUCCESS)
-    {
-        result = pg_register(relay, operation, source, dest);
-    }
-    if (result != GLOBUS_SUCCESS)
+    relay->going = 1;                           /* nothing moves before both sides are open */
+    if ((result = relay->source->kind->open(relay->source, source, &stretch, identity)) != GLOBUS_SUCCESS)
     {
         pg_relay_free(relay);
         return result;
     }
+    if (start >= 0)
+    {
+        relay->skip = relay->source->seeks ? 0 : start;
+        relay->left = end < 0 || relay->source->bounded ? -1 : end - start;
+    }
+    if ((result = relay->sink->kind->open(relay->sink, sink, &stretch, identity)) != GLOBUS_SUCCESS)
+    {
+        relay->sink->done = 1;
+        pg_side_failed_result(relay->sink, result);
+    }
+    else if (relay->left == 0)
+    {
+        relay->ended = 1;
+        pg_abort(relay->source);
+    }
+    relay->going = 0;
+    pg_go(relay);
     *out = relay;
     return GLOBUS_SUCCESS;
 }
 
-globus_result_t pg_relay_cancel(pg_relay *relay)
+void pg_relay_cancel(pg_relay *relay)
 {
-    relay->tap.cancelled = 1;
-    return globus_gass_copy_cancel(&relay->handle, pg_cancelled, NULL);
+    relay->failed = 1;
+    pg_abort(relay->source);
+    pg_abort(relay->sink);
+    pg_go(relay);
 }
 
 int64_t pg_relay_bytes(pg_relay *relay)
 {
-    return atomic_load(&relay->tap.bytes);
+    return atomic_load(&relay->bytes);
 }
 
 int64_t pg_relay_length(pg_relay *relay)
 {
-    return atomic_load(&relay->tap.length);
+    return atomic_load(&relay->length);
 }
 
 void pg_relay_free(pg_relay *relay)
 {
-    if (relay->has_handle)
+    if (relay->source != NULL)
     {
-        pg_drop(globus_gass_copy_handle_destroy(&relay->handle));
+        relay->source->kind->free(relay->source);
     }
-    pg_tap_close(&relay->tap);
-    pg_close_side(&relay->source);
-    pg_close_side(&relay->dest);
-    pg_debug_close(&relay->debug);
+    if (relay->sink != NULL)
+    {
+        relay->sink->kind->free(relay->sink);
+    }
+    if (relay->error != NULL)
+    {
+        globus_object_free(relay->error);
+    }
+    free(relay->memory);
     free(relay);
 }

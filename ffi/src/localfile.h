@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Whole blocks to and from a local file, whatever interrupts the system calls.
+ */
+#ifndef PG_LOCALFILE_H
+#define PG_LOCALFILE_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+/* How many bytes were read, fewer than wanted only at the end of the file; -1: errno. */
+ssize_t pg_read_at(int fd, unsigned char *buffer, size_t want, int64_t offset);
+/* 0, or -1: errno. */
+int     pg_write_at(int fd, const unsigned char *buffer, size_t length, int64_t offset);
+
+#endif
