@@ -121,7 +121,8 @@ class Put(_Handled):
             Span(start=start, end=span.end, partial=span.partial),
             block=self.options.block_size, blocks=self.blocks, marker=self._marker(),
         )  # fmt: skip
-        yield from self.session.watch(operation, what="cannot put", where=str(self._remote.url), role="destination")
+        ends = self._source.path, str(self._remote.url)
+        yield from self.session.watch(operation, what="cannot put", where=ends)
 
     def recover(self) -> None:
         """In stream mode go on at the end of the remote file; MODE E sends all again, since it may have left holes.
@@ -156,8 +157,9 @@ class Get(_Handled):
             self._remote.wire, self._destination.fd, self._remote.attributes(), self.span,
             block=self.options.block_size, blocks=self.blocks, marker=self._marker(),
         )  # fmt: skip
+        ends = str(self._remote.url), self._destination.path
         try:
-            yield from self.session.watch(operation, what="cannot get", where=str(self._remote.url), role="source")
+            yield from self.session.watch(operation, what="cannot get", where=ends)
         finally:
             self._kept = merge([*self._kept, *self.handle.ranges])
 

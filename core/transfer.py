@@ -24,7 +24,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import NamedTuple
 
-from pyglobus.core import checksum, errors
+from pyglobus.core import checksum, errors, faults
 from pyglobus.core.localfile import LocalDestination, LocalSource, same_file
 from pyglobus.core.options import Options, Side
 from pyglobus.core.remote import Facts, Remote
@@ -248,9 +248,7 @@ class Transfer:
             self._source_remote = Remote(self.session, url, options.source, options, "source")
             self._source_facts = facts = self._known or self._source_remote.stat()
             if facts is None:
-                raise errors.NotFound(
-                    "cannot get", where=str(url), why="no such file or directory", fault="no-such-file"
-                )
+                raise faults.known("no-such-file", what="cannot get", where=str(url), role="source")
             if facts.is_directory:
                 raise errors.UsageError(
                     "cannot copy a directory", where=str(url), why="only -r copies directories", fault="is-directory"

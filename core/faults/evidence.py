@@ -24,6 +24,12 @@ _CONTROL_PORTS = {scheme: PORTS[scheme] for scheme in FTP_SCHEMES}
 #: What gass_copy says of a connection that failed, and of an upload that failed, whatever the reason.
 _HTTP_SILENT = r"request was DENIED, for reason: 400|gass_transfer_request_status"
 
+#: What GSI and OpenSSL say when they have nothing to say.
+_EMPTY = re.compile(
+    "SSL handshake problems|Could not verify credential|Authentication Error|Couldn't do ssl handshake|"
+    "certificate verify failed|Error with |Unable to verify remote side|EVP lib|GSS "
+)
+
 #: Seconds that a host has to answer when its state is looked at.
 _PATIENCE = 3.0
 
@@ -120,6 +126,8 @@ def _ask(urls: Sequence[str], text: str) -> Evidence:
         except socket.gaierror as error:
             unknown = error.errno != socket.EAI_AGAIN
             return Evidence(own=f"{error.strerror}\n{text}", unknown_host=host if unknown else "")
+        except UnicodeError:
+            return Evidence(own=text, unknown_host=host)
         except TimeoutError:
             return Evidence(own=text, network_errno=numbers.ETIMEDOUT)
         except OSError as error:
@@ -136,6 +144,17 @@ def words(evidence: Evidence) -> str:
         ):
             return line
     return "no reason was given"
+
+
+def cause(evidence: Evidence) -> str:
+    """The last cause of a chain of GSI and OpenSSL that says something."""
+    texts = [line.rpartition(": ")[2].strip(" .") for line in evidence.reply or evidence.own.split("\n")]
+    return next((text for text in reversed(texts) if text and not _EMPTY.match(text)), words(evidence))
+
+
+def reader_gone(evidence: Evidence) -> bool:
+    """Whether a pipe of ours has lost its reader. The library writes to files with write(), to sockets with others."""
+    return not evidence.reply and re.search(r"System error in write: Broken pipe$", evidence.own, re.M) is not None
 
 
 def side_of(evidence: Evidence, ends: Sequence[str]) -> int | None:
@@ -180,7 +199,7 @@ def _control_ports(urls: Sequence[str]) -> set[int]:
 
 def _contact(text: str) -> tuple[str, int]:
     found = _CONTACT.search(text)
-    return (f"{found[1]}:{found[2]}", int(found[2])) if found else ("", 0)
+    return (found[1], int(found[2])) if found else ("", 0)
 
 
 def _remote_errno(lines: Sequence[str]) -> int:

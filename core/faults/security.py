@@ -96,7 +96,8 @@ def _names(fields: Fields) -> Fields:
 
 
 def _hash(fields: Fields) -> Fields:
-    return {"hash": fields["hash"] or fields["other"]}
+    """The hash as file names have it: the library leaves leading zeros out."""
+    return {"hash": (fields["hash"] or fields["other"]).zfill(8)}
 
 
 def _proxy_variable(_: Fields) -> Fields:
@@ -308,7 +309,7 @@ OWN = (
         "gsi-failed",
         CredentialError,
         own(r"gss_\w+_sec_context failed|^GSS failure|^globus_gsi_gssapi: "),
-        "the secure connection could not be established ({last})",
+        "the secure connection could not be established ({cause})",
         "look at all causes with -vv",
     ),
 )
@@ -379,10 +380,10 @@ REPLIED = (
         "use an ftp:// URL if the data may travel unprotected",
     ),
     Fault(
-        "credential-refused",
+        "handshake-refused",
         CredentialError,
         reply(r"Authentication Error|Authentication failed|Could not verify credential", 530, 535),
-        "the server refused your credential ({last})",
+        "the server broke off the secure connection ({cause})",
         "look at all causes with -vv",
     ),
     Fault(
