@@ -225,7 +225,8 @@ class Job:
     # Threads ---------------------------------------------------------------------------------------------------------
 
     def _guarded(self, main: Callable[..., None], *args: int) -> None:
-        session = Session(debug_fd=self._debug_fd)
+        options = self._options
+        session = Session(debug_fd=self._debug_fd, gridftp2=options.gridftp2, relative=options.relative)
         self._sessions.append(session)
         try:
             with session:

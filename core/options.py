@@ -24,11 +24,19 @@ _LONGEST = 1e9
 
 class Side(NamedTuple):
     """What holds for one end. ``subject`` is the name that its server must have, ``credential`` a proxy file to
-    use there.
+    use there. The others are for GridFTP servers: the ``module`` that stores files, with its arguments; the XIO drivers
+    of network and disk (``net_stack``, ``disk_stack``: names with commas, bottom first); an authorization
+    ``assertion``, and whether the server keeps it for later operations.
     """
 
     subject: str | None = None
     credential: str | None = None
+    module: str | None = None
+    module_arguments: str | None = None
+    net_stack: str | None = None
+    disk_stack: str | None = None
+    assertion: str | None = None
+    keep_assertion: bool = False
 
 
 class Retry(NamedTuple):
@@ -53,7 +61,10 @@ class Options(NamedTuple):
 
     ``length`` None is to the end of the file; ``stall_timeout`` 0 never ends a transfer that stands still;
     ``timeout`` limits the whole. ``in_place`` writes a local destination without a temporary name. ``reuse_data``
-    keeps data channels open from file to file (MODE E) where the server can.
+    keeps data channels open from file to file (MODE E) where the server can. ``stripe_block`` asks for a striped
+    transfer: -1 as the server likes, 0 partitioned, else in blocks of so many bytes. ``allocate`` announces the size.
+    ``relative`` reads paths of FTP URLs as relative to the login's directory. ``data_credential`` is a file for data
+    channels alone; by default one is derived.
     """
 
     parallel: int = 0
@@ -67,6 +78,14 @@ class Options(NamedTuple):
     create_directories: bool = False
     in_place: bool = False
     reuse_data: bool = False
+    ascii: bool = False
+    ipv6: bool = False
+    gridftp2: bool = False
+    relative: bool = False
+    delayed_passive: bool = False
+    stripe_block: int | None = None
+    allocate: bool = True
+    data_credential: str | None = None
     delegate: str = "auto"
     source: Side = Side()
     destination: Side = Side()

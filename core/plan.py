@@ -101,7 +101,7 @@ class Plan:
         directories: list[Entry] = []
         if depth == 0:
             yield Directory(destination, top=True)
-        for entry in self._entries(source):
+        for entry in entries(self._session, self._options, source):
             if not fnmatchcase(entry.name, pattern):
                 continue
             if entry.directory:
@@ -120,14 +120,16 @@ class Plan:
             yield Directory(into, inner, entry.modified, entry.mode)
             yield from self._below(inner, into, "*", depth + 1)
 
-    def _entries(self, directory: Url) -> Iterator[Entry]:
-        if directory.is_local:
-            return list_local(directory.path)
-        if directory.is_ftp:
-            return list_remote(Remote(self._session, directory, self._options.source, self._options, "source"))
-        raise errors.Unsupported(
-            "cannot list", where=str(directory), why="HTTP servers and standard input have no directories"
-        )
+
+def entries(session: Session, options: Options, directory: Url) -> Iterator[Entry]:
+    """What is in a directory of this machine or of a GridFTP server. Raises `errors.Error`."""
+    if directory.is_local:
+        return list_local(directory.path)
+    if directory.is_ftp:
+        return list_remote(Remote(session, directory, options.source, options, "source"))
+    raise errors.Unsupported(
+        "cannot list", where=str(directory), why="HTTP servers and standard input have no directories"
+    )
 
 
 def _loops(path: str) -> bool:

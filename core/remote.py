@@ -16,6 +16,7 @@ from pyglobus.ffi.ftp import FtpHandle, FtpOptions
 
 if TYPE_CHECKING:
     from pyglobus.core.faults import Role
+    from pyglobus.ffi.gss import DataCredential, GssCredential
 
 # A facts line holds a path and some words; a server that sends more is not to be believed.
 _MAX_FACTS = 64 * 1024
@@ -79,23 +80,37 @@ class Remote:
         secure = self.url.scheme == "gsiftp"
         delegation = self._delegation() if secure else "limited"
         data_credential = None
-        if delegation == "none" and options.authenticate_data:
-            data_credential = self._session.data_credential(self._data_path())
+        if (delegation == "none" or options.data_credential) and options.authenticate_data and secure:
+            data_credential = self._data_credential()
         own = self._side.credential
+        side = self._side
+        stack = side.net_stack
+        if stack is not None and secure and options.authenticate_data and "gsi" not in stack.split(","):
+            transport, comma, rest = stack.partition(",")
+            stack = f"{transport},gsi{comma}{rest}"  # above the transport, as the C tool has it
         return FtpOptions(
             extended=self.extended if extended is None else extended,
+            ascii=options.ascii,
             parallel=options.parallel,
             tcp_buffer=options.tcp_buffer,
             dcau="" if options.authenticate_data or not secure else "N",
             protection=_PROTECTION[options.protection] if secure else "",
-            ipv6=":" in self.url.host,
-            allocate=allocate,
+            ipv6=options.ipv6 or ":" in self.url.host,
+            delayed_passive=options.delayed_passive,
+            stripe_block=options.stripe_block,
+            module=side.module,
+            module_arguments=side.module_arguments,
+            net_stack=stack,
+            disk_stack=side.disk_stack,
+            assertion=side.assertion,
+            keep_assertion=side.keep_assertion,
+            allocate=allocate if options.allocate else -1,
             credential=self._session.credential(own) if secure and own is not None else None,
             delegation=delegation,
             data_credential=data_credential,
             user=self.url.user,
             password=self.url.password,
-            subject=self._side.subject if secure else None,
+            subject=side.subject if secure else None,
         )
 
     @property
@@ -112,9 +127,14 @@ class Remote:
             return choice
         if self._session.delegates(self.url):
             return "limited"
-        if self._options.authenticate_data and self._session.data_credential(self._data_path()) is None:
+        if self._options.authenticate_data and self._data_credential() is None:
             return "limited"
         return "none"
+
+    def _data_credential(self) -> DataCredential | GssCredential | None:
+        if self._options.data_credential is not None:
+            return self._session.credential(self._options.data_credential)
+        return self._session.data_credential(self._data_path())
 
     def _data_path(self) -> str | None:
         """The credential that data channels are derived from: both ends of a third-party transfer need the same."""

@@ -20,7 +20,6 @@ from pyglobus.core.options import Options
 from pyglobus.core.remote import Facts, Remote
 from pyglobus.core.session import TICK, Session
 from pyglobus.core.url import Url
-from pyglobus.core.version import __version__
 from pyglobus.ffi.ftp import Marker, Span
 from pyglobus.ffi.meter import Meter
 from pyglobus.ffi.relay import RelayEnd, relay
@@ -243,8 +242,7 @@ class Relay(Route):
         source, destination = self._ends
         operation = relay(
             self.session.engine, source, destination, self.span,
-            block=self.options.block_size, version=__version__, meter=self._meter, length=self._length,
-            debug_fd=self.session.debug_fd,
+            block=self.options.block_size, client=self.session.client, meter=self._meter, length=self._length,
         )  # fmt: skip
         try:
             yield from self.session.watch(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pyglobus.core import errors
 from pyglobus.core.version import __version__
 from pyglobus.ffi.engine import Engine, Operation, engine
-from pyglobus.ffi.ftp import FtpHandle
+from pyglobus.ffi.ftp import ClientSettings, FtpHandle
 
 if TYPE_CHECKING:
     from pyglobus.core.faults import Role
@@ -32,10 +32,11 @@ DATA_CREDENTIAL_LIFETIME = 12 * 3600
 class Session:
     """Open connections and credentials, for as long as the ``with`` block lasts."""
 
-    def __init__(self, *, debug_fd: int = -1, gridftp2: bool = False) -> None:
-        """``debug_fd``: where control channels are logged; -1 for nowhere."""
-        self.debug_fd = debug_fd
-        self._gridftp2 = gridftp2
+    def __init__(self, *, debug_fd: int = -1, gridftp2: bool = False, relative: bool = False) -> None:
+        """``debug_fd``: where control channels are logged; -1 for nowhere. ``gridftp2``: use that version's commands.
+        ``relative``: paths of FTP URLs are relative to the login's directory, unless they begin with ``%2F``.
+        """
+        self.client = ClientSettings(__version__, gridftp2, relative, debug_fd)
         self._handle: FtpHandle | None = None
         self._credentials: dict[str | None, GssCredential] = {}
         self._data_credentials: dict[str | None, DataCredential | None] = {}
@@ -47,6 +48,10 @@ class Session:
         self._cancelled = False
         self._deadline: float | None = None
 
+    def again(self) -> Session:
+        """Another one with the same settings, and connections of its own."""
+        return Session(**{name: getattr(self.client, name) for name in ("debug_fd", "gridftp2", "relative")})
+
     @property
     def engine(self) -> Engine:
         """The engine of this process."""
@@ -55,7 +60,7 @@ class Session:
     def handle(self) -> FtpHandle:
         """The FTP handle, with the connections of earlier transfers."""
         if self._handle is None:
-            self._handle = FtpHandle(self.engine, version=__version__, gridftp2=self._gridftp2, debug_fd=self.debug_fd)
+            self._handle = FtpHandle(self.engine, **self.client._asdict())
         return self._handle
 
     def credential(self, path: str | None) -> GssCredential:

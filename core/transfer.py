@@ -127,7 +127,7 @@ class Transfer:
             raise _same(self.source)
         self._known = known
         self._owned = session is None
-        self.session = session or Session()
+        self.session = session or Session(gridftp2=self.options.gridftp2, relative=self.options.relative)
         self._stack = ExitStack()
         self._source_file: LocalSource | None = None
         self._destination_file: LocalDestination | None = None
@@ -208,11 +208,13 @@ class Transfer:
         source, destination = self._source_file, self._destination_file
         if source is not None and destination is not None:
             return LocalCopy(self.session, self.options, source, destination)
-        if source is not None and self._destination_remote is not None and source.seekable:
+        pumped = not self.options.ascii  # the library's conversion of line ends knows no offsets
+        if source is not None and self._destination_remote is not None and source.seekable and pumped:
             return Put(self.session, self.options, source, self._destination_remote)
         facts = self._source_facts
-        if destination is not None and self._source_remote is not None and facts is not None and destination.seekable:
-            return Get(self.session, self.options, self._source_remote, facts, destination)
+        remote = self._source_remote
+        if destination is not None and remote is not None and facts is not None and destination.seekable and pumped:
+            return Get(self.session, self.options, remote, facts, destination)
         if self._source_remote is not None and self._destination_remote is not None and self.options.third_party:
             return ThirdParty(self.session, self.options, self._source_remote, self._destination_remote)
         sides = self.options.source, self.options.destination
@@ -317,7 +319,7 @@ class Transfer:
 
     def _clean_up(self, remote: Remote, begun: bool, error: BaseException) -> None:
         hurry = not isinstance(error, errors.Error) or isinstance(error, errors.Cancelled | errors.DeadlineExceeded)
-        with Session(debug_fd=self.session.debug_fd) as remaining:
+        with self.session.again() as remaining:
             remaining.until(_CLEAN_UP_LIMIT if hurry else self.options.connect_timeout)
             place = Remote(remaining, remote.url, self.options.destination, self.options, "destination")
             facts = place.stat()

@@ -25,10 +25,21 @@ from pyglobus.ffi.meter import Meter
 from pyglobus.ffi.text import decode, encode, optional
 
 DONE = ffi.cast("globus_ftp_client_complete_callback_t", ffi.addressof(_globus.lib, "pg_operation_done"))
-CLIENT = b"pyglobus"
+_NAME = ffi.new("char[]", b"pyglobus")
 # Ranges kept of an interrupted download; more, and the rest is fetched again.
 _MAX_RANGES = 1024
 _LIST_KINDS = {"names": lib.PG_LIST_NAMES, "facts": lib.PG_LIST_FACTS, "tree": lib.PG_LIST_TREE}
+_TEXTS = (
+    "dcau_subject",
+    "module",
+    "module_arguments",
+    "net_stack",
+    "disk_stack",
+    "assertion",
+    "user",
+    "password",
+    "subject",
+)
 _DELEGATION = {"none": lib.PG_DELEGATE_NONE, "limited": ffi.NULL, "full": lib.PG_DELEGATE_FULL}
 
 
@@ -43,10 +54,18 @@ class FtpOptions(NamedTuple):
     dcau_subject: str | None = None
     protection: str = ""
     ipv6: bool = False
+    delayed_passive: bool = False
+    stripe_block: int | None = None
+    module: str | None = None
+    module_arguments: str | None = None
+    net_stack: str | None = None
+    disk_stack: str | None = None
+    assertion: str | None = None
+    keep_assertion: bool = False
     allocate: int = -1
     credential: GssCredential | None = None
     delegation: str = "limited"
-    data_credential: DataCredential | None = None
+    data_credential: DataCredential | GssCredential | None = None
     user: str | None = None
     password: str | None = None
     subject: str | None = None
@@ -61,11 +80,15 @@ class Attribute:
 
     def __init__(self, options: FtpOptions) -> None:
         flat = ffi.new("pg_ftp_options *")
-        texts = [optional(text) for text in (options.dcau_subject, options.user, options.password, options.subject)]
-        flat.extended, flat.ascii, flat.ipv6 = options.extended, options.ascii, options.ipv6
+        texts = {name: optional(getattr(options, name)) for name in _TEXTS}
+        for name, text in texts.items():
+            setattr(flat, name, text)
+        for name in ("extended", "ascii", "ipv6", "delayed_passive", "keep_assertion"):
+            setattr(flat, name, getattr(options, name))
         flat.parallel, flat.tcp_buffer, flat.allocate = options.parallel, options.tcp_buffer, options.allocate
         flat.dcau, flat.protection = ord(options.dcau or "\0"), ord(options.protection or "\0")
-        flat.dcau_subject, flat.user, flat.password, flat.subject = texts
+        flat.striped = options.stripe_block is not None
+        flat.stripe_block = -1 if options.stripe_block is None else options.stripe_block
         flat.credential = options.credential.pointer[0] if options.credential else ffi.NULL
         flat.delegation = _DELEGATION[options.delegation]
         flat.data_credential = options.data_credential.pointer[0] if options.data_credential else ffi.NULL
@@ -116,13 +139,33 @@ class Span(NamedTuple):
     partial: bool = False
 
 
+class ClientSettings(NamedTuple):
+    """How handles behave. ``relative``: paths of URLs are relative to the login's directory, as RFC 1738 has it.
+    ``debug_fd``: where the control channel is logged; duplicated when the first operation starts.
+    """
+
+    version: str
+    gridftp2: bool = False
+    relative: bool = False
+    debug_fd: int = -1
+
+    def flat(self) -> tuple[Any, Any]:
+        """The C record, and what must live as long."""
+        version = ffi.new("char[]", encode(self.version))
+        record = ffi.new("pg_client *", {"name": _NAME, "version": version, "debug_fd": self.debug_fd})
+        record.gridftp2, record.relative = self.gridftp2, self.relative
+        return record, version
+
+
 class FtpHandle:
     """A ``globus_ftp_client_handle_t`` with its cached connections."""
 
-    def __init__(self, engine: Engine, *, version: str, gridftp2: bool = False, debug_fd: int = -1) -> None:
-        """``debug_fd``: where the control channel is logged; duplicated when the first operation starts."""
+    def __init__(
+        self, engine: Engine, *, version: str, gridftp2: bool = False, relative: bool = False, debug_fd: int = -1
+    ) -> None:
+        """The settings are those of `ClientSettings`."""
         self._engine = engine
-        self._settings = (version, gridftp2, debug_fd)
+        self._settings = ClientSettings(version, gridftp2, relative, debug_fd)
         self._pointer: Any = ffi.NULL
         self._busy = False
         self._closed = False
@@ -155,9 +198,9 @@ class FtpHandle:
         if self._busy:
             raise EngineError("this FTP handle is busy: one operation at a time")
         if self._pointer == ffi.NULL:
-            version, gridftp2, debug_fd = self._settings
+            client, _version = self._settings.flat()
             out = ffi.new("pg_ftp **")
-            check(lib.pg_ftp_open(out, CLIENT, encode(version), gridftp2, debug_fd))
+            check(lib.pg_ftp_open(out, client))
             self._pointer = out[0]
         self._busy = True
         return self._pointer

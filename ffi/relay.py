@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from pyglobus.ffi import ffi, lib
 from pyglobus.ffi.engine import Engine, Operation
 from pyglobus.ffi.errors import check
-from pyglobus.ffi.ftp import CLIENT, Attribute, FtpOptions, Span
+from pyglobus.ffi.ftp import Attribute, ClientSettings, FtpOptions, Span
 from pyglobus.ffi.meter import Meter
-from pyglobus.ffi.text import encode, optional
+from pyglobus.ffi.text import optional
 
 
 class RelayEnd(NamedTuple):
@@ -43,8 +43,8 @@ class _Side:
 
 
 def relay(
-    engine: Engine, source: RelayEnd, dest: RelayEnd, span: Span, *, block: int, version: str, meter: Meter,
-    length: Meter, debug_fd: int = -1,
+    engine: Engine, source: RelayEnd, dest: RelayEnd, span: Span, *, block: int, client: ClientSettings, meter: Meter,
+    length: Meter,
 ) -> Operation:  # fmt: skip
     """Copy from one end to the other.
 
@@ -61,8 +61,7 @@ def relay(
         ordered = source.options._replace(extended=False, parallel=0) if source.options else None
         sides.append(_Side(source, ordered))
         sides.append(_Side(dest, dest.options))
-        texts = ffi.new("char[]", CLIENT), ffi.new("char[]", encode(version))
-        identity = ffi.new("pg_identity *", {"client": texts[0], "version": texts[1], "debug_fd": debug_fd})
+        identity, _version = client.flat()
         out = ffi.new("pg_relay **")
         check(
             lib.pg_relay_start(

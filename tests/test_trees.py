@@ -262,3 +262,63 @@ def test_leaving_the_loop_cancels_the_job(
             break
     assert seen == 1
     assert len(list((served / "d").rglob("*"))) < len(list(tree.rglob("*")))
+
+
+def test_listing_as_the_c_tool_prints_it(grid: Sandbox, copy: Copy, served: Path) -> None:
+    for name in ("x", "y z", ".hidden"):
+        (served / name).write_text(name)
+    (served / "d").mkdir()
+    for url in (directory(grid, served), f"file://{served}/"):
+        ours, theirs = copy("-list", url), copy("-list", url, tool="globus-url-copy")
+        assert (ours.returncode, theirs.returncode) == (0, 0)
+        assert sorted(ours.stdout.splitlines()) == sorted(theirs.stdout.splitlines())
+    records = json.loads(copy("-list", directory(grid, served), "--format", "json").stdout)["entries"]
+    assert {entry["name"]: entry["size"] for entry in records if not entry["directory"]} == {
+        "x": 1, "y z": 3, ".hidden": 7,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("-g2",), ("-no-g2",), ("-dp",), ("-allo",), ("-no-allo",), ("-stripe",), ("-stripe", "-sbs", "1M"),
+        ("-pp", "-ppq", "8"), ("-fast",), ("-b",), ("-ipv6",), ("-data-cred", "auto"), ("-dcstack", "tcp,gsi"),
+    ],
+)  # fmt: skip
+def test_options_for_the_server(
+    grid: Sandbox, copy: Copy, served: Path, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    """Each is sent to a real server, and what arrives is right."""
+    data = os.urandom(3_000_000)
+    (tmp_path / "sent").write_bytes(data)
+    there = grid.gsiftp_url(served / "file")
+    for source, destination in ((tmp_path / "sent", there), (there, tmp_path / "back")):
+        done = copy(*options, source, destination)
+        assert (done.returncode, done.stderr) == (0, ""), options
+    assert (served / "file").read_bytes() == (tmp_path / "back").read_bytes() == data
+
+
+def test_relative_paths(grid: Sandbox, copy: Copy, served: Path, tmp_path: Path) -> None:
+    (served / "file").write_text("here")
+    absolute = grid.gsiftp_url(served / "file")
+    host, _, path = absolute.removeprefix("gsiftp://").partition("/")
+    assert copy("-rp", f"gsiftp://{host}/%2F{path}", tmp_path / "a").returncode == 0
+    assert (tmp_path / "a").read_text() == "here"
+
+
+def test_ascii_converts_line_ends(grid: Sandbox, copy: Copy, served: Path, tmp_path: Path) -> None:
+    (tmp_path / "text").write_bytes(b"one\ntwo\n" * 1000)
+    for tool, name in ((COPY, "ours"), ("globus-url-copy", "theirs")):
+        assert copy("-a", f"file://{tmp_path}/text", grid.gsiftp_url(served / name), tool=tool).returncode == 0
+        assert copy("-a", grid.gsiftp_url(served / name), f"file://{tmp_path}/{name}", tool=tool).returncode == 0
+    assert (served / "ours").read_bytes() == (served / "theirs").read_bytes()
+    assert (tmp_path / "ours").read_bytes() == (tmp_path / "theirs").read_bytes()
+
+
+def test_drivers_that_a_server_lacks_are_an_error(grid: Sandbox, copy: Copy, served: Path) -> None:
+    for options in (("-u",), ("-mn", "nosuch"), ("-DP", "cat"), ("-dst-fsstack", "nosuch")):
+        done = copy(*options, "/etc/passwd", grid.gsiftp_url(served / "file"))
+        assert done.returncode != 0, options
+        assert done.stderr.count("\n") <= 2
+    done = copy("-SP", "cat /etc/passwd", grid.gsiftp_url(served / "x"), "/dev/null")
+    assert done.returncode != 0

@@ -6,15 +6,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pyglobus.cli import copying as display
 from pyglobus.cli import signals
 from pyglobus.cli.command import BETTER, SAME, Output, argument, command, option
+from pyglobus.cli.copyoptions import DATA, FAULTS, PART, copy_options, options_of
 from pyglobus.cli.progress import Progress
-from pyglobus.cli.values import COUNT, DURATION, SIZE
+from pyglobus.cli.values import COUNT, DURATION
 from pyglobus.core import errors
 
 if TYPE_CHECKING:
@@ -22,10 +23,6 @@ if TYPE_CHECKING:
     from pyglobus.core.plan import Pair
     from pyglobus.core.url import Url
 
-_DATA = "Data channels"
-_SECURITY = "Security"
-_FAULTS = "Faults and time limits"
-_PART = "What is copied"
 _SHOWN = "What is shown"
 
 
@@ -82,16 +79,17 @@ _SHOWN = "What is shown"
     "-recurse",
     "--recurse",
     is_flag=True,
-    section=_PART,
+    section=PART,
     parity=SAME,
     help="Copy what is below the source's directory, too.",
 )
 @option(
     "-f",
+    "-filename",
     "--from-file",
     "from_file",
     metavar="FILE",
-    section=_PART,
+    section=PART,
     parity=SAME,
     remark="lines and URLs of any length; the C tool cuts them at 1,023 and 511 bytes",
     help='Copy the pairs that FILE lists, one to a line: "SOURCE" "DEST" [OFFSET[,LENGTH]]; - is standard input.',
@@ -102,15 +100,26 @@ _SHOWN = "What is shown"
     "--dump-only",
     "dump_only",
     metavar="FILE",
-    section=_PART,
+    section=PART,
     parity=SAME,
     help="Copy nothing; write what would be copied to FILE, in the form that -f reads.",
+)
+@option(
+    "-list",
+    "-list-url",
+    "--list",
+    "listing",
+    metavar="URL",
+    completion="url",
+    section=PART,
+    parity=SAME,
+    help="Copy nothing; list the directory at URL.",
 )
 @option(
     "-sync",
     "--sync",
     is_flag=True,
-    section=_PART,
+    section=PART,
     parity=SAME,
     help="Copy only what is missing at the destination or differs.",
 )
@@ -120,7 +129,7 @@ _SHOWN = "What is shown"
     type=click.IntRange(0, 3),
     default=2,
     metavar="N",
-    section=_PART,
+    section=PART,
     parity=SAME,
     help="What differs: 0 what is missing; 1 also another size; 2 also what is older; 3 size or checksum.",
 )
@@ -130,7 +139,7 @@ _SHOWN = "What is shown"
     "--keep-going",
     "keep_going",
     is_flag=True,
-    section=_FAULTS,
+    section=FAULTS,
     parity=BETTER,
     remark="tells what failed, and ends with status 3",
     help="Go on after errors; the exit status is 3 if some files failed.",
@@ -142,290 +151,12 @@ _SHOWN = "What is shown"
     type=COUNT,
     default=0,
     metavar="N",
-    section=_DATA,
+    section=DATA,
     parity=BETTER,
     remark="the default suits the job",
     help="Copy N files at a time, over N connections.",
 )
-@option(
-    "-fast",
-    "-fast-data-channels",
-    "--reuse-data-channels",
-    "fast",
-    is_flag=True,
-    section=_DATA,
-    parity=BETTER,
-    remark="on by itself where several files are copied and the server can",
-    help="Use MODE E, which keeps data channels open from file to file.",
-)
-@option(
-    "-off",
-    "-partial-offset",
-    "--offset",
-    type=SIZE,
-    default=0,
-    metavar="BYTES",
-    section=_PART,
-    parity=SAME,
-    help="Begin at this offset, at both ends.",
-)
-@option(
-    "-len",
-    "-partial-length",
-    "--length",
-    type=SIZE,
-    metavar="BYTES",
-    section=_PART,
-    parity=SAME,
-    help="Copy so many bytes only.",
-)
-@option(
-    "-cd",
-    "-create-dest",
-    "--create-dest",
-    "create_dest",
-    is_flag=True,
-    section=_PART,
-    parity=SAME,
-    help="Make the destination's directory, and those above it, if they are missing.",
-)
-@option(
-    "--inplace",
-    is_flag=True,
-    section=_PART,
-    help="Write a local destination under its own name from the first byte, without a temporary file.",
-)
-@option(
-    "-p",
-    "-parallel",
-    "--parallel",
-    type=COUNT,
-    default=0,
-    metavar="N",
-    section=_DATA,
-    parity=SAME,
-    help="Use N data streams at a time (MODE E).",
-)
-@option(
-    "-tcp-bs",
-    "-tcp-buffer-size",
-    "--tcp-buffer-size",
-    "tcp_buffer",
-    type=SIZE,
-    default=0,
-    metavar="SIZE",
-    section=_DATA,
-    parity=SAME,
-    help="TCP buffer of the data channels, such as 4M.",
-)
-@option(
-    "-bs",
-    "-block-size",
-    "--block-size",
-    "block_size",
-    type=SIZE,
-    metavar="SIZE",
-    section=_DATA,
-    parity=SAME,
-    help="Size of the buffers between file and network.",
-)
-@option(
-    "-notpt",
-    "-no-third-party-transfers",
-    "--no-third-party",
-    "no_third_party",
-    is_flag=True,
-    section=_DATA,
-    parity=SAME,
-    help="Pass data between two servers through this machine.",
-)
-@option(
-    "-nodcau",
-    "-no-data-channel-authentication",
-    "--no-data-auth",
-    "no_data_auth",
-    is_flag=True,
-    section=_SECURITY,
-    parity=SAME,
-    help="Do not authenticate data channels.",
-)
-@option(
-    "-dcsafe",
-    "-data-channel-safe",
-    "--data-safe",
-    "data_safe",
-    is_flag=True,
-    section=_SECURITY,
-    parity=SAME,
-    help="Protect data channels against change.",
-)
-@option(
-    "-dcpriv",
-    "-data-channel-private",
-    "--data-private",
-    "data_private",
-    is_flag=True,
-    section=_SECURITY,
-    parity=SAME,
-    help="Encrypt data channels.",
-)
-@option(
-    "-s",
-    "-subject",
-    "--subject",
-    metavar="DN",
-    section=_SECURITY,
-    parity=SAME,
-    help="The name that both servers must have, instead of their hosts' names.",
-)
-@option(
-    "-ss",
-    "-source-subject",
-    "--source-subject",
-    metavar="DN",
-    section=_SECURITY,
-    parity=SAME,
-    help="The name that the source's server must have.",
-)
-@option(
-    "-ds",
-    "-dest-subject",
-    "--dest-subject",
-    metavar="DN",
-    section=_SECURITY,
-    parity=SAME,
-    help="The name that the destination's server must have.",
-)
-@option(
-    "--delegate",
-    type=click.Choice(["auto", "none", "limited", "full"]),
-    default="auto",
-    section=_SECURITY,
-    help="What servers get of your credential: auto is nothing, or a limited proxy where a server cannot do without; "
-    "globus-url-copy always hands out a limited one.",
-)
-@option(
-    "-cred",
-    "--credential",
-    "credential",
-    metavar="FILE",
-    completion="file",
-    section=_SECURITY,
-    parity=SAME,
-    help="The proxy or credential file to use at both ends.",
-)
-@option(
-    "-sc",
-    "-src-cred",
-    "--source-credential",
-    "source_credential",
-    metavar="FILE",
-    completion="file",
-    section=_SECURITY,
-    parity=SAME,
-    help="The credential file to use at the source.",
-)
-@option(
-    "-dc",
-    "-dst-cred",
-    "--dest-credential",
-    "dest_credential",
-    metavar="FILE",
-    completion="file",
-    section=_SECURITY,
-    parity=SAME,
-    help="The credential file to use at the destination.",
-)
-@option(
-    "-verify-checksum",
-    "--verify-checksum",
-    "verify",
-    is_flag=True,
-    section=_FAULTS,
-    parity=SAME,
-    help="Compare the checksums of both ends afterwards.",
-)
-@option(
-    "-checksum-alg",
-    "--checksum-algorithm",
-    "algorithm",
-    default="md5",
-    metavar="NAME",
-    section=_FAULTS,
-    parity=BETTER,
-    remark="also for local files: adler32, sha1, sha256, sha512",
-    help="Which checksum: md5, adler32, sha1, sha256 or sha512.",
-)
-@option(
-    "-rst",
-    "-restart",
-    "--restart",
-    is_flag=True,
-    section=_FAULTS,
-    parity=BETTER,
-    remark="only faults that may pass are retried; local files go on where they stopped",
-    help="Try again after a fault that may pass, and go on where it came.",
-)
-@option(
-    "-rst-retries",
-    "--restart-retries",
-    "retries",
-    type=COUNT,
-    default=5,
-    metavar="N",
-    section=_FAULTS,
-    parity=SAME,
-    help="How often; 0 is for ever.",
-)
-@option(
-    "-rst-interval",
-    "--restart-interval",
-    "interval",
-    type=DURATION,
-    default=0.0,
-    metavar="TIME",
-    section=_FAULTS,
-    parity=SAME,
-    help="Pause before each retry; 0 is exponential.",
-)
-@option(
-    "-rst-timeout",
-    "--restart-timeout",
-    "window",
-    type=DURATION,
-    default=0.0,
-    metavar="TIME",
-    section=_FAULTS,
-    parity=SAME,
-    help="How long to keep trying; 0 is without limit.",
-)
-@option(
-    "-st",
-    "-stall-timeout",
-    "--stall-timeout",
-    "stall_timeout",
-    type=DURATION,
-    default=600.0,
-    metavar="TIME",
-    section=_FAULTS,
-    parity=SAME,
-    help="End a transfer in which nothing moves for so long; 0 never does.",
-)
-@option(
-    "--connect-timeout",
-    type=DURATION,
-    default=60.0,
-    metavar="TIME",
-    section=_FAULTS,
-    help="How long a server may take to answer a command.",
-)
-@option(
-    "--timeout",
-    type=DURATION,
-    metavar="TIME",
-    section=_FAULTS,
-    help="End the whole after so long, with exit status 124.",
-)
+@copy_options
 def url_copy(
     *,
     output: Output,
@@ -433,6 +164,7 @@ def url_copy(
     destination: str | None,
     from_file: str | None,
     dump_only: str | None,
+    listing: str | None,
     recurse: bool,
     keep_going: bool,
     concurrency: int,
@@ -441,7 +173,7 @@ def url_copy(
     rates: bool,
     debug_ftp: bool,
     stats: float | None,
-    **choices: object,
+    **choices: Any,
 ) -> None:
     """Copy files between this machine, GridFTP servers, FTP servers and web servers.
 
@@ -450,7 +182,10 @@ def url_copy(
     one to the other. A local destination appears under its name only when it is whole. The exit status tells what went
     wrong; the message tells why, and what to do.
     """
-    options = _options(**choices)  # type: ignore[arg-type]
+    options = options_of(choices)
+    if listing is not None:
+        _list(output, listing, options, debug_ftp)
+        return
     if from_file is None and dump_only is None and not sync:
         from pyglobus.core.url import parse
 
@@ -533,58 +268,22 @@ def _dump(pairs: Iterable[Pair], options: Options, recurse: bool, path: str) -> 
         files.write(Path(path), b"".join(os.fsencode(line) + b"\n" for line in urllist.lines(steps)))
 
 
-def _options(
-    *,
-    create_dest: bool,
-    inplace: bool,
-    parallel: int,
-    tcp_buffer: int,
-    block_size: int | None,
-    no_third_party: bool,
-    fast: bool,
-    no_data_auth: bool,
-    data_safe: bool,
-    data_private: bool,
-    subject: str | None,
-    source_subject: str | None,
-    dest_subject: str | None,
-    credential: str | None,
-    source_credential: str | None,
-    dest_credential: str | None,
-    verify: bool,
-    algorithm: str,
-    restart: bool,
-    retries: int,
-    interval: float,
-    window: float,
-    stall_timeout: float,
-    connect_timeout: float,
-    timeout: float | None,
-    delegate: str,
-    offset: int,
-    length: int | None,
-) -> Options:
-    from pyglobus.core.options import BLOCK_SIZE, Options, Retry, Side
+def _list(output: Output, text: str, options: Options, debug_ftp: bool) -> None:
+    """List a directory in the form of the C tool, or as records."""
+    from pyglobus.core.plan import entries
+    from pyglobus.core.session import Session
+    from pyglobus.core.url import parse
 
-    return Options(
-        parallel=parallel,
-        block_size=block_size or BLOCK_SIZE,
-        tcp_buffer=tcp_buffer,
-        protection="private" if data_private else "safe" if data_safe else "clear",
-        authenticate_data=not no_data_auth,
-        third_party=not no_third_party,
-        reuse_data=fast,
-        offset=offset,
-        length=length,
-        delegate=delegate,
-        create_directories=create_dest,
-        in_place=inplace,
-        source=Side(subject=source_subject or subject, credential=source_credential or credential),
-        destination=Side(subject=dest_subject or subject, credential=dest_credential or credential),
-        retry=Retry(times=retries, interval=interval, window=window) if restart else None,
-        connect_timeout=connect_timeout,
-        stall_timeout=stall_timeout,
-        timeout=timeout,
-        verify=verify,
-        checksum_algorithm=algorithm,
-    )
+    url = parse(text)
+    session = Session(debug_fd=2 if debug_ftp else -1, gridftp2=options.gridftp2, relative=options.relative)
+    with session, signals.cancelling(session.cancel):
+        output.event("listing", {"url": str(url)}, text)
+        found = []
+        for entry in entries(session, options, url):
+            record = {"name": entry.name, "directory": entry.directory, "size": entry.size, "modified": entry.modified}
+            found.append(record)
+            output.event("entry", record, f"    {entry.name}/" if entry.directory else f"    {entry.name} ")
+        if output.is_text:
+            sys.stdout.write("\n")
+        elif output.format == "json":
+            output.result("listing", {"url": str(url), "entries": found})

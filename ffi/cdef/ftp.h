@@ -1,13 +1,16 @@
 /* src/ftp.h */
 #define PG_CHECKSUM_ROOM ...
 typedef ... pg_ftp;
+typedef struct { const char *name; const char *version; int gridftp2; int relative; int debug_fd; ...; } pg_client;
 typedef struct
 {
     int extended; int ascii; int parallel; int tcp_buffer; int dcau; const char *dcau_subject; int protection; int ipv6;
+    int delayed_passive; int striped; int64_t stripe_block; const char *module; const char *module_arguments;
+    const char *net_stack; const char *disk_stack; const char *assertion; int keep_assertion;
     int64_t allocate; gss_cred_id_t credential; const char *delegation; gss_cred_id_t data_credential;
     const char *user; const char *password; const char *subject; ...;
 } pg_ftp_options;
-globus_result_t pg_ftp_open(pg_ftp **out, const char *client, const char *version, int gridftp2, int debug_fd);
+globus_result_t pg_ftp_open(pg_ftp **out, const pg_client *client);
 void pg_ftp_close(pg_ftp *ftp);
 globus_ftp_client_handle_t *pg_ftp_handle(pg_ftp *ftp);
 void pg_ftp_reset(pg_ftp *ftp);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "plugins.h"
 
@@ -18,21 +19,21 @@ static globus_result_t pg_no_memory(void)
     return globus_error_put(globus_error_construct_errno_error(GLOBUS_COMMON_MODULE, NULL, ENOMEM));
 }
 
-static globus_result_t pg_set_handle(pg_ftp *ftp, globus_ftp_client_handleattr_t *attr, const char *client,
-    const char *version, int gridftp2, int debug_fd)
+static globus_result_t pg_set_handle(pg_ftp *ftp, globus_ftp_client_handleattr_t *attr, const pg_client *client)
 {
     globus_result_t result;
 
     if ((result = globus_ftp_client_handleattr_set_cache_all(attr, GLOBUS_TRUE)) == GLOBUS_SUCCESS
-        && (result = globus_ftp_client_handleattr_set_gridftp2(attr, gridftp2)) == GLOBUS_SUCCESS
-        && (result = globus_ftp_client_handleattr_set_clientinfo(attr, client, version, NULL)) == GLOBUS_SUCCESS)
+        && (result = globus_ftp_client_handleattr_set_gridftp2(attr, client->gridftp2)) == GLOBUS_SUCCESS
+        && (result = globus_ftp_client_handleattr_set_rfc1738_url(attr, client->relative)) == GLOBUS_SUCCESS
+        && (result = globus_ftp_client_handleattr_set_clientinfo(attr, client->name, client->version, NULL)) == GLOBUS_SUCCESS)
     {
-        result = pg_plugins_add(&ftp->plugins, attr, debug_fd);
+        result = pg_plugins_add(&ftp->plugins, attr, client->debug_fd);
     }
     return result;
 }
 
-globus_result_t pg_ftp_open(pg_ftp **out, const char *client, const char *version, int gridftp2, int debug_fd)
+globus_result_t pg_ftp_open(pg_ftp **out, const pg_client *client)
 {
     globus_ftp_client_handleattr_t  attr;
     globus_result_t                 result;
@@ -45,7 +46,7 @@ globus_result_t pg_ftp_open(pg_ftp **out, const char *client, const char *versio
     }
     if ((result = globus_ftp_client_handleattr_init(&attr)) == GLOBUS_SUCCESS)
     {
-        if ((result = pg_set_handle(ftp, &attr, client, version, gridftp2, debug_fd)) == GLOBUS_SUCCESS)
+        if ((result = pg_set_handle(ftp, &attr, client)) == GLOBUS_SUCCESS)
         {
             result = globus_ftp_client_handle_init(&ftp->handle, &attr);
         }
@@ -138,6 +139,60 @@ static globus_result_t pg_set_channel(globus_ftp_client_operationattr_t *attr, c
     return result;
 }
 
+static globus_result_t pg_set_striping(globus_ftp_client_operationattr_t *attr, const pg_ftp_options *options)
+{
+    globus_result_t             result;
+    globus_ftp_control_layout_t layout;
+
+    memset(&layout, 0, sizeof layout);
+    layout.mode = options->stripe_block < 0 ? GLOBUS_FTP_CONTROL_STRIPING_NONE
+        : options->stripe_block == 0 ? GLOBUS_FTP_CONTROL_STRIPING_PARTITIONED
+        : GLOBUS_FTP_CONTROL_STRIPING_BLOCKED_ROUND_ROBIN;
+    if (options->stripe_block > 0)
+    {
+        layout.round_robin.block_size = (globus_size_t) options->stripe_block;
+    }
+    if ((result = globus_ftp_client_operationattr_set_mode(
+            attr, GLOBUS_FTP_CONTROL_MODE_EXTENDED_BLOCK)) == GLOBUS_SUCCESS
+        && (result = globus_ftp_client_operationattr_set_striped(attr, GLOBUS_TRUE)) == GLOBUS_SUCCESS)
+    {
+        result = globus_ftp_client_operationattr_set_layout(attr, &layout);
+    }
+    return result;
+}
+
+/* What the server does with its own disk and network. */
+static globus_result_t pg_set_server(globus_ftp_client_operationattr_t *attr, const pg_ftp_options *options)
+{
+    globus_result_t result = GLOBUS_SUCCESS;
+
+    if (options->striped)
+    {
+        result = pg_set_striping(attr, options);
+    }
+    if (result == GLOBUS_SUCCESS && options->delayed_passive)
+    {
+        result = globus_ftp_client_operationattr_set_delayed_pasv(attr, GLOBUS_TRUE);
+    }
+    if (result == GLOBUS_SUCCESS && options->module != NULL)
+    {
+        result = globus_ftp_client_operationattr_set_storage_module(attr, options->module, options->module_arguments);
+    }
+    if (result == GLOBUS_SUCCESS && options->net_stack != NULL)
+    {
+        result = globus_ftp_client_operationattr_set_net_stack(attr, options->net_stack);
+    }
+    if (result == GLOBUS_SUCCESS && options->disk_stack != NULL)
+    {
+        result = globus_ftp_client_operationattr_set_disk_stack(attr, options->disk_stack);
+    }
+    if (result == GLOBUS_SUCCESS && options->assertion != NULL)
+    {
+        result = globus_ftp_client_operationattr_set_authz_assert(attr, options->assertion, options->keep_assertion);
+    }
+    return result;
+}
+
 globus_result_t pg_ftp_attr_new(const pg_ftp_options *options, globus_ftp_client_operationattr_t **out)
 {
     globus_result_t                     result;
@@ -154,6 +209,10 @@ globus_result_t pg_ftp_attr_new(const pg_ftp_options *options, globus_ftp_client
         return result;
     }
     result = pg_set_channel(attr, options);
+    if (result == GLOBUS_SUCCESS)
+    {
+        result = pg_set_server(attr, options);
+    }
     if (result == GLOBUS_SUCCESS)
     {
         result = globus_ftp_client_operationattr_set_type(

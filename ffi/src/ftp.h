@@ -11,8 +11,18 @@
 
 typedef struct pg_ftp pg_ftp;
 
-/* debug_fd: where the control channel is logged, or -1; it is duplicated. */
-globus_result_t pg_ftp_open(pg_ftp **out, const char *client, const char *version, int gridftp2, int debug_fd);
+/* Who we are, and how a handle behaves. relative: URLs are read as RFC 1738 has it. debug_fd: where the control channel is
+   logged, or -1; it is duplicated. */
+typedef struct
+{
+    const char *    name;
+    const char *    version;
+    int             gridftp2;
+    int             relative;
+    int             debug_fd;
+} pg_client;
+
+globus_result_t pg_ftp_open(pg_ftp **out, const pg_client *client);
 /* The handle must be idle; one that is not is left to the exit of the process. */
 void            pg_ftp_close(pg_ftp *ftp);
 globus_ftp_client_handle_t *pg_ftp_handle(pg_ftp *ftp);
@@ -35,6 +45,15 @@ typedef struct
     const char *    dcau_subject;
     int             protection;         /* 'C', 'S', 'P', or 0: as the library does */
     int             ipv6;
+    int             delayed_passive;
+    int             striped;
+    int64_t         stripe_block;       /* striped: -1 as the server likes, 0 partitioned, else blocks of so many bytes */
+    const char *    module;             /* storage module of the server, with its arguments */
+    const char *    module_arguments;
+    const char *    net_stack;          /* XIO drivers of the server's network and disk */
+    const char *    disk_stack;
+    const char *    assertion;          /* authorization assertion; whether the server keeps it */
+    int             keep_assertion;
     int64_t         allocate;           /* bytes announced by ALLO; -1: none */
     gss_cred_id_t   credential;         /* NULL: the user's default */
     const char *    delegation;         /* PG_DELEGATE_NONE, PG_DELEGATE_FULL, or NULL: limited */

@@ -245,7 +245,7 @@ static pg_relay *pg_relay_new(pg_operation *operation, const pg_end *source, con
 }
 
 globus_result_t pg_relay_start(pg_relay **out, pg_operation *operation, const pg_end *source, const pg_end *sink,
-    size_t block, int64_t start, int64_t end, const pg_identity *identity)
+    size_t block, int64_t start, int64_t end, const pg_client *client)
 {
     const pg_stretch    stretch = { start, start < 0 ? -1 : end };
     pg_relay *          relay = pg_relay_new(operation, source, sink, block);
@@ -257,7 +257,7 @@ globus_result_t pg_relay_start(pg_relay **out, pg_operation *operation, const pg
         return globus_error_put(globus_error_construct_errno_error(GLOBUS_COMMON_MODULE, NULL, ENOMEM));
     }
     relay->going = 1;                           /* nothing moves before both sides are open */
-    if ((result = relay->source->kind->open(relay->source, source, &stretch, identity)) != GLOBUS_SUCCESS)
+    if ((result = relay->source->kind->open(relay->source, source, &stretch, client)) != GLOBUS_SUCCESS)
     {
         pg_relay_free(relay);
         return result;
@@ -267,7 +267,7 @@ globus_result_t pg_relay_start(pg_relay **out, pg_operation *operation, const pg
         relay->skip = relay->source->seeks ? 0 : start;
         relay->left = end < 0 || relay->source->bounded ? -1 : end - start;
     }
-    if ((result = relay->sink->kind->open(relay->sink, sink, &stretch, identity)) != GLOBUS_SUCCESS)
+    if ((result = relay->sink->kind->open(relay->sink, sink, &stretch, client)) != GLOBUS_SUCCESS)
     {
         relay->sink->done = 1;
         pg_side_failed_result(relay->sink, result);

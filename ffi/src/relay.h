@@ -11,6 +11,7 @@
 #define PG_RELAY_H
 
 #include "engine.h"
+#include "ftp.h"
 #include "globus_ftp_client.h"
 
 typedef struct pg_relay pg_relay;
@@ -25,20 +26,12 @@ typedef struct
     int                                 ascii;
 } pg_end;
 
-/* What FTP handles of a relay are opened with (ftp.h). */
-typedef struct
-{
-    const char *    client;
-    const char *    version;
-    int             debug_fd;
-} pg_identity;
-
 /*
  * operation is queued when the relay has ended; it stays the caller's. start < 0: the whole source; else its bytes from start
  * to end (exclusive, -1: to the end), which arrive at the same offsets where the other end has any.
  */
 globus_result_t pg_relay_start(pg_relay **out, pg_operation *operation, const pg_end *source, const pg_end *sink,
-    size_t block, int64_t start, int64_t end, const pg_identity *identity);
+    size_t block, int64_t start, int64_t end, const pg_client *client);
 /* The operation still ends by its queue, without an error of its own. */
 void            pg_relay_cancel(pg_relay *relay);
 /* Bytes that have reached the sink, and the length that an HTTP source has announced (0: none); any thread may ask. */

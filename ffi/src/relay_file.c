@@ -94,12 +94,12 @@ static void pg_file_opened(globus_xio_handle_t handle, globus_result_t result, v
 }
 
 static globus_result_t pg_file_open(pg_side *side, const pg_end *end, const pg_stretch *stretch,
-    const pg_identity *identity)
+    const pg_client *client)
 {
     pg_file_side *  this = (pg_file_side *) side;
     struct stat     facts;
 
-    (void) identity;
+    (void) client;
     if ((this->fd = fcntl(end->fd, F_DUPFD_CLOEXEC, 0)) < 0 || (this->flags = fcntl(this->fd, F_GETFL)) < 0
         || fstat(this->fd, &facts) != 0)
     {

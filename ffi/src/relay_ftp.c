@@ -55,11 +55,11 @@ static void pg_ftp_ended(void *arg, globus_object_t *error, int code)
 }
 
 static globus_result_t pg_ftp_side_open(pg_side *side, const pg_end *end, const pg_stretch *stretch,
-    const pg_identity *identity)
+    const pg_client *client)
 {
     pg_ftp_side *   this = (pg_ftp_side *) side;
     const pg_part   part = { end->ftp, NULL, stretch->start < 0 ? 0 : stretch->start, stretch->end, stretch->start >= 0 };
-    globus_result_t result = pg_ftp_open(&this->ftp, identity->client, identity->version, 0, identity->debug_fd);
+    globus_result_t result = pg_ftp_open(&this->ftp, client);
 
     if (result == GLOBUS_SUCCESS)
     {

@@ -123,12 +123,12 @@ static void pg_gass_opened(void *arg, globus_gass_transfer_request_t request)
 }
 
 static globus_result_t pg_gass_open(pg_side *side, const pg_end *end, const pg_stretch *stretch,
-    const pg_identity *identity)
+    const pg_client *client)
 {
     pg_gass_side *  this = (pg_gass_side *) side;
     int             rc = GLOBUS_FAILURE;
 
-    (void) stretch; (void) identity;
+    (void) stretch; (void) client;
     side->room = 1;
     this->url = strdup(end->url);
     this->scheme = strdup(end->scheme);

@@ -21,7 +21,7 @@ typedef struct
 typedef struct
 {
     /* Begin. If that fails, the side is as good as done, and is freed all the same. */
-    globus_result_t (*open)(pg_side *side, const pg_end *end, const pg_stretch *stretch, const pg_identity *identity);
+    globus_result_t (*open)(pg_side *side, const pg_end *end, const pg_stretch *stretch, const pg_client *client);
     /* A source gets a buffer to fill, a sink one to empty (last: the stream ends with it). Both give it back. */
     void            (*move)(pg_side *side, unsigned char *buffer, size_t length, int last);
     /* End early: buffers come back, then the side is done. More than once does no harm. */
