@@ -22,6 +22,7 @@ AREAS = (
     "gsi",
     "gss",
     "listing",
+    "pipeline",
     "pump",
     "relay",
     "xio",
@@ -45,6 +46,7 @@ PRELUDE = """
 #include "gsi.h"
 #include "gss.h"
 #include "listing.h"
+#include "pipeline.h"
 #include "pump.h"
 #include "relay.h"
 #include "xio.h"

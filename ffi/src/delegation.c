@@ -306,6 +306,21 @@ void pg_data_credential_free(gss_cred_id_t credential)
     }
 }
 
+const char *pg_data_credential_pem(gss_cred_id_t credential, size_t *length)
+{
+    pg_data *data;
+
+    for (data = pg_in_use; data != NULL; data = data->next)
+    {
+        if (data->credential == credential)
+        {
+            *length = data->length;
+            return data->pem;
+        }
+    }
+    return NULL;
+}
+
 typedef OM_uint32 (*pg_export)(OM_uint32 *, const gss_cred_id_t, const gss_OID, OM_uint32, gss_buffer_t);
 
 /* Stands before the library's own function, as globus_ftp_control_authenticate() does. */
@@ -313,22 +328,20 @@ __attribute__((visibility("default")))
 OM_uint32 gss_export_cred_with_full_cert_chain(OM_uint32 *minor, const gss_cred_id_t credential, const gss_OID mechanism,
     OM_uint32 option, gss_buffer_t buffer)
 {
-    pg_export   original;
-    pg_data *   data;
+    pg_export       original;
+    size_t          length;
+    const char *    pem = option == 0 ? pg_data_credential_pem(credential, &length) : NULL;
 
-    for (data = pg_in_use; data != NULL; data = data->next)
+    if (pem != NULL)
     {
-        if (data->credential == credential && option == 0)
+        if ((buffer->value = malloc(length)) == NULL)
         {
-            if ((buffer->value = malloc(data->length)) == NULL)
-            {
-                return GSS_S_FAILURE;
-            }
-            memcpy(buffer->value, data->pem, data->length);
-            buffer->length = data->length;
-            *minor = 0;
-            return GSS_S_COMPLETE;
+            return GSS_S_FAILURE;
         }
+        memcpy(buffer->value, pem, length);
+        buffer->length = length;
+        *minor = 0;
+        return GSS_S_COMPLETE;
     }
     original = (pg_export) dlsym(RTLD_NEXT, "gss_export_cred_with_full_cert_chain");
     return original != NULL ? original(minor, credential, mechanism, option, buffer)

@@ -27,5 +27,7 @@ extern int pg_logins;
  */
 int     pg_data_credential_new(gss_cred_id_t credential, long seconds, gss_cred_id_t *out, OM_uint32 *minor);
 void    pg_data_credential_free(gss_cred_id_t credential);
+/* Its PEM, with the private key; NULL: it was not made here. It stays ours. */
+const char *pg_data_credential_pem(gss_cred_id_t credential, size_t *length);
 
 #endif

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Many files over one control connection and one MODE E data channel, without a round trip for each.
+
+A `Pipeline` puts or gets. Its connection opens at once; files are added in batches while others move, and records of
+what became of them are drained in batches; no Python runs per byte, and none per file in between.
+`Pipeline.operation` is the future of the whole: it ends after `Pipeline.end` once all is done, when something fails
+that ends the pipeline, or when it is cancelled. By then every file that was added has its record, and a file is only
+called done if the server has confirmed it.
+
+A file that the server refuses, or whose local end cannot be opened, is `FileState.FAILED` and the others go on. Where
+that cannot be (the server is not known to keep its data channel then; a transfer broke off; the connection is lost)
+the pipeline ends: the future raises, files whose commands were out are `FileState.BEGUN`, the rest is
+`FileState.UNTOUCHED`. Whoever wants them moved does so by another way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import errno
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pyglobus.ffi import ffi, lib
+from pyglobus.ffi.engine import Engine, Operation
+from pyglobus.ffi.errors import EngineError, GlobusError, Link
+from pyglobus.ffi.gss import DataCredential, GssCredential
+from pyglobus.ffi.meter import Meter
+from pyglobus.ffi.text import decode, encode, optional, take
+
+_DELEGATION = {"none": lib.PG_DELEGATE_NONE, "limited": ffi.NULL, "full": lib.PG_DELEGATE_FULL}
+_BATCH = 256
+
+
+class FileState(enum.IntEnum):
+    """What became of a file: see the module's docstring."""
+
+    DONE = lib.PG_FILE_DONE
+    FAILED = lib.PG_FILE_FAILED
+    BEGUN = lib.PG_FILE_BEGUN
+    UNTOUCHED = lib.PG_FILE_UNTOUCHED
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """The end of one file. ``code`` and ``text`` are the server's reply that refused it, ``errno`` tells of the local
+    end; EOPNOTSUPP: it is nothing that a pipeline can read, or replace by renaming. ``bytes`` have moved.
+    """
+
+    id: int
+    state: FileState
+    bytes: int
+    code: int
+    text: str
+    errno: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineOptions:
+    """Where to, and how. ``receive`` files instead of sending. ``protection`` is "S", "P" or "" for clear;
+    ``tcp_buffer`` in bytes, 0 for the system's own. ``depth``: commands that are out ahead of their replies, at most
+    128; ``block``: bytes that are read or written at once.
+
+    ``data_credential`` is what an authenticated data channel needs where nothing is delegated.
+    """
+
+    host: str
+    port: int
+    secure: bool = True
+    receive: bool = False
+    credential: GssCredential | None = None
+    delegation: str = "none"
+    data_credential: DataCredential | None = None
+    user: str | None = None
+    password: str | None = None
+    subject: str | None = None
+    authenticate_data: bool = True
+    protection: str = ""
+    tcp_buffer: int = 0
+    client: str | None = None
+    debug_fd: int = -1
+    depth: int = 16
+    block: int = 1 << 20
+
+
+class Pipeline:
+    """One direction to or from one server. Any thread may use it; the credentials must outlive `operation`."""
+
+    def __init__(self, engine: Engine, options: PipelineOptions) -> None:
+        flat = ffi.new("pg_control_options *")
+        names = ("host", "user", "password", "subject", "client")
+        texts = [optional(getattr(options, name)) for name in names]  # kept until they have been copied
+        for name, text in zip(names, texts, strict=True):
+            setattr(flat, name, text)
+        flat.port, flat.secure, flat.receive = options.port, options.secure, options.receive
+        flat.credential = options.credential.pointer[0] if options.credential else ffi.NULL
+        flat.delegation = _DELEGATION[options.delegation]
+        flat.data_credential = options.data_credential.pointer[0] if options.data_credential else ffi.NULL
+        flat.authenticate_data, flat.tcp_buffer = options.authenticate_data, options.tcp_buffer
+        flat.protection, flat.debug_fd = ord(options.protection or "\0"), options.debug_fd
+        pointer = lib.pg_pipeline_new(flat, options.depth, options.block)
+        if pointer == ffi.NULL:
+            raise MemoryError
+        self._engine = engine
+        self._options = options
+        self._pointer = ffi.gc(pointer, lib.pg_pipeline_free)
+        #: Bytes moved so far.
+        self.meter = Meter()
+        self.meter.attach(self._bytes)
+        #: After the end: the server lacks what a pipeline needs (MODE E, DCSC); files one by one may work.
+        self.unsupported = False
+        self.operation = Operation(
+            engine,
+            lambda record: lib.pg_pipeline_open(self._pointer, record),
+            abort=lambda: lib.pg_pipeline_cancel(self._pointer),
+            finish=self._finish,
+            release=self._release,
+        )
+
+    @property
+    def room(self) -> int:
+        """How many files may be added now; 0 after `end`, and after the pipeline has ended."""
+        return int(lib.pg_pipeline_room(self._pointer))
+
+    def add(self, files: Iterable[tuple[int, str, str]]) -> None:
+        """Queue files: an identifier of one's own, the local path, and the path as the server takes it.
+
+        Each will have its record, also where it comes too late. Raises `ValueError` for a NUL in a name, and
+        `BufferError` for more than there is `room`: files up to there have been queued.
+        """
+        try:
+            for number, local, remote in files:
+                error = lib.pg_pipeline_add(self._pointer, number, encode(local), encode(remote))
+                if error == errno.ENOBUFS:
+                    raise BufferError("the pipeline is full")
+                if error:
+                    raise MemoryError
+        finally:
+            self._feed()
+
+    def end(self) -> None:
+        """Nothing will be added any more: the operation ends when all is done."""
+        lib.pg_pipeline_end(self._pointer)
+        self._feed()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until there is something in `records`, or the pipeline has ended, or so many seconds have passed."""
+        lib.pg_pipeline_wait(self._pointer, seconds)
+
+    def records(self) -> list[FileRecord]:
+        """Files that have ended since the last call, in the order of their ends."""
+        found: list[FileRecord] = []
+        batch = ffi.new("pg_file_record[]", _BATCH)
+        while count := lib.pg_pipeline_take(self._pointer, batch, _BATCH):
+            for record in batch[0:count]:
+                text = take(record.text) if record.text != ffi.NULL else ""
+                state = FileState(record.state)
+                found.append(FileRecord(record.id, state, record.bytes, record.code, text, record.local_errno))
+        return found
+
+    def cancel(self) -> None:
+        """End now, whatever is under way; the operation raises `OperationCancelled`."""
+        self.operation.cancel()
+
+    def _bytes(self) -> int:
+        return int(lib.pg_pipeline_bytes(self._pointer))
+
+    def _feed(self) -> None:
+        with contextlib.suppress(EngineError):  # closed: the operation says so
+            self._engine.post(self._look)
+
+    def _look(self) -> None:
+        if not self.operation.done():
+            lib.pg_pipeline_feed(self._pointer)
+
+    def _finish(self) -> None:
+        code = int(lib.pg_pipeline_code(self._pointer))
+        if code:
+            text = decode(lib.pg_pipeline_text(self._pointer)).replace("\r", "")
+            raise GlobusError((Link("globus_ftp_control", -1, text),), ftp_code=code)
+
+    def _release(self) -> None:
+        lib.pg_pipeline_abandon(self._pointer)
+        self.unsupported = bool(lib.pg_pipeline_unsupported(self._pointer))
+        self.meter.settle(self._bytes)

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The local file at one end of a pipelined transfer: a source, or a destination that appears under its name only when whole.
+ */
+#ifndef PG_LANDING_H
+#define PG_LANDING_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct
+{
+    int         fd;             /* -1: not open */
+    int64_t     size;           /* source: bytes when it was opened */
+    char *      temporary;      /* destination: its name until it is whole */
+} pg_landing;
+
+/* A regular file to read from. 0 or an errno value. */
+int     pg_landing_read(pg_landing *landing, const char *path);
+/*
+ * A temporary file beside path, which must not exist or be a regular file of the user's with one link, whose mode bits it
+ * gets. 0 or an errno value; EOPNOTSUPP: path is something that must be written in place.
+ */
+int     pg_landing_write(pg_landing *landing, const char *path);
+/* Close, and let it appear. 0 or an errno value; then nothing is left of it. */
+int     pg_landing_commit(pg_landing *landing, const char *path);
+/* Close, and leave nothing behind. */
+void    pg_landing_discard(pg_landing *landing);
+
+int64_t pg_landing_load(pg_landing *landing, unsigned char *buffer, size_t want, int64_t offset);
+int     pg_landing_store(pg_landing *landing, const unsigned char *buffer, size_t length, int64_t offset);
+
+#endif

@@ -1,0 +1,494 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Many files over one connection: each is done or accounted for, and nothing lands under a wrong name."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.distance import Distance
+from pyglobus.core.sandbox import Sandbox
+from pyglobus.ffi.engine import engine
+from pyglobus.ffi.errors import GlobusError, OperationCancelled
+from pyglobus.ffi.gss import DataCredential, GssCredential
+from pyglobus.ffi.pipeline import FileRecord, FileState, Pipeline, PipelineOptions
+
+#: Sizes around nothing, the block that these tests use, and several of it.
+BLOCK = 1 << 16
+SIZES = (0, 1, 4096, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK, 0, 777)
+#: Seconds: what takes longer hangs.
+LIMIT = 30.0
+
+Open = Callable[..., Pipeline]
+
+
+def contents(number: int) -> bytes:
+    size = SIZES[number % len(SIZES)]
+    return (f"{number:08}".encode() * (size // 8 + 1))[:size]
+
+
+def fill(directory: Path, count: int) -> None:
+    for number in range(count):
+        (directory / f"f{number}").write_bytes(contents(number))
+
+
+def names(source: Path, target: Path, count: int) -> list[tuple[int, str, str]]:
+    """What to put; to get, the other way round."""
+    return [(number, str(source / f"f{number}"), str(target / f"f{number}")) for number in range(count)]
+
+
+def drain(pipeline: Pipeline) -> dict[int, FileRecord]:
+    """Wait for the end; the records by their identifiers, of which each must come once."""
+    found: list[FileRecord] = []
+    until = time.monotonic() + LIMIT
+    while not pipeline.operation.done():
+        assert time.monotonic() < until, found
+        pipeline.wait(0.1)
+        found += pipeline.records()
+    found += pipeline.records()
+    assert len({record.id for record in found}) == len(found)
+    return {record.id: record for record in found}
+
+
+def states(records: dict[int, FileRecord]) -> list[FileState]:
+    return [records[number].state for number in sorted(records)]
+
+
+@pytest.fixture(scope="module")
+def user(grid: Sandbox) -> Iterator[tuple[GssCredential, DataCredential]]:
+    """The grid's user in this very process."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in grid.variables.items():
+            patch.setenv(name, value)
+        credential = engine().submit(GssCredential).result()
+        data = engine().submit(credential.derive, 3600).result()
+        assert data is not None
+        yield credential, data
+        engine().submit(data.close).result()
+        engine().submit(credential.close).result()
+
+
+@pytest.fixture
+def open_pipeline(grid: Sandbox, user: tuple[GssCredential, DataCredential]) -> Iterator[Open]:
+    opened: list[Pipeline] = []
+
+    def connect(**options: object) -> Pipeline:
+        chosen: dict[str, object] = {
+            "host": "localhost", "port": grid.servers["gridftp"].port, "block": BLOCK,
+            "credential": user[0], "data_credential": user[1],
+        }  # fmt: skip
+        chosen |= options
+        if chosen.get("secure") is False:
+            chosen |= {"credential": None, "data_credential": None}
+        pipeline = Pipeline(engine(), PipelineOptions(**chosen))  # type: ignore[arg-type]
+        opened.append(pipeline)
+        return pipeline
+
+    yield connect
+    for pipeline in opened:
+        pipeline.cancel()
+        pipeline.operation.exception(timeout=LIMIT)
+
+
+@pytest.mark.parametrize("receive", [False, True], ids=["put", "get"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        {},
+        {"depth": 1},
+        {"authenticate_data": False},
+        {"protection": "P"},
+        {"protection": "S", "tcp_buffer": 1 << 17},
+        {"secure": False},
+        {"delegation": "limited", "data_credential": None, "client": 'appname="test";appver="1";schema="gsiftp";'},
+    ],
+    ids=["default", "depth-1", "dcau-none", "private", "safe", "anonymous", "delegated"],
+)
+def test_everything_arrives(
+    grid: Sandbox, open_pipeline: Open, served: Path, tmp_path: Path, receive: bool, how: dict[str, object]
+) -> None:
+    count = 60
+    source, target = (served, tmp_path) if receive else (tmp_path, served)
+    fill(source, count)
+    if how.get("secure") is False:
+        how = how | {"port": grid.servers["ftp"].port}
+    pipeline = open_pipeline(receive=receive, **how)
+    pairs = names(source, target, count)
+    pipeline.add((number, there, here) for number, here, there in pairs) if receive else pipeline.add(pairs)
+    pipeline.end()
+    records = drain(pipeline)
+    assert pipeline.operation.result() is None
+    assert states(records) == [FileState.DONE] * count
+    for number in range(count):
+        assert (target / f"f{number}").read_bytes() == contents(number)
+        assert records[number].bytes == len(contents(number))
+    assert pipeline.meter.bytes() == sum(len(contents(number)) for number in range(count))
+    assert len(list(target.iterdir())) == count
+
+
+def test_batches_and_pauses(open_pipeline: Open, served: Path, tmp_path: Path) -> None:
+    """The pipeline waits for more as long as it is not told that there is none."""
+    fill(tmp_path, 30)
+    pipeline = open_pipeline()
+    records: list[FileRecord] = []
+    for first in range(0, 30, 10):
+        pipeline.add(names(tmp_path, served, 30)[first : first + 10])
+        until = time.monotonic() + LIMIT
+        while len(records) < first + 10:
+            assert time.monotonic() < until
+            pipeline.wait(0.1)
+            records += pipeline.records()
+        assert not pipeline.operation.done()
+    pipeline.end()
+    assert pipeline.operation.result(timeout=LIMIT) is None
+    assert [record.state for record in records] == [FileState.DONE] * 30
+    pipeline.add([(99, "/etc/hostname", str(served / "late"))])
+    assert [(record.id, record.state) for record in pipeline.records()] == [(99, FileState.UNTOUCHED)]
+
+
+def test_no_more_than_there_is_room(open_pipeline: Open, served: Path, tmp_path: Path) -> None:
+    pipeline = open_pipeline(port=_deaf().getsockname()[1])
+    room = pipeline.room
+    with pytest.raises(BufferError):
+        pipeline.add((number, "/etc/hostname", "/x") for number in range(room + 1))
+    assert pipeline.room == 0
+    pipeline.cancel()
+    assert states(drain(pipeline)) == [FileState.UNTOUCHED] * room
+
+
+REFUSED = [{0}, {1}, {17}, {59}, {3, 4, 5, 30}, set(range(60))]
+
+
+@pytest.mark.parametrize("bad", REFUSED)
+def test_a_refused_put_fails_alone_and_nothing_lands_under_a_wrong_name(
+    open_pipeline: Open, served: Path, tmp_path: Path, bad: set[int]
+) -> None:
+    count = 60
+    for number in range(count):
+        (tmp_path / f"f{number}").write_bytes(f"{number:06}".encode() * 500)
+    for number in bad:
+        (served / f"f{number}").mkdir()
+    pipeline = open_pipeline()
+    pipeline.add(names(tmp_path, served, count))
+    pipeline.end()
+    records = drain(pipeline)
+    assert pipeline.operation.exception() is None
+    for number, record in records.items():
+        if number in bad:
+            assert record.state is FileState.FAILED and record.code >= 500 and "directory" in record.text
+        else:
+            assert record.state is FileState.DONE
+            assert (served / f"f{number}").read_bytes() == (tmp_path / f"f{number}").read_bytes()
+
+
+@pytest.mark.parametrize("bad", REFUSED)
+def test_a_refused_get_fails_alone(open_pipeline: Open, served: Path, tmp_path: Path, bad: set[int]) -> None:
+    count = 60
+    fill(served, count)
+    for number in bad:
+        (served / f"f{number}").unlink()
+    pipeline = open_pipeline(receive=True)
+    pipeline.add(names(tmp_path, served, count))
+    pipeline.end()
+    records = drain(pipeline)
+    assert pipeline.operation.exception() is None
+    assert {number for number, record in records.items() if record.state is FileState.FAILED} == bad
+    assert all(records[number].code >= 500 and "No such file" in records[number].text for number in bad)
+    assert {path.name for path in tmp_path.iterdir()} == {f"f{number}" for number in set(range(count)) - bad}
+    for number in set(range(count)) - bad:
+        assert (tmp_path / f"f{number}").read_bytes() == contents(number)
+
+
+def test_local_faults_fail_alone(open_pipeline: Open, served: Path, tmp_path: Path) -> None:
+    fill(tmp_path, 4)
+    (tmp_path / "directory").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    pipeline = open_pipeline()
+    pipeline.add(names(tmp_path, served, 4)[:2])
+    pipeline.add([
+        (10, str(tmp_path / "vanished"), str(served / "vanished")),
+        (11, str(tmp_path / "directory"), str(served / "directory")),
+        (12, str(tmp_path / "pipe"), str(served / "pipe")),
+        (13, str(tmp_path / "f0"), str(served / "x\r\nDELE f1")),
+        (14, str(tmp_path / "f0"), ""),
+    ])  # fmt: skip
+    pipeline.add(names(tmp_path, served, 4)[2:])
+    pipeline.end()
+    records = drain(pipeline)
+    assert pipeline.operation.exception() is None
+    expected = {10: errno.ENOENT, 11: errno.EISDIR, 12: errno.EOPNOTSUPP, 13: errno.EINVAL, 14: errno.EINVAL}
+    assert {number: records[number].errno for number in expected} == expected
+    assert states(records) == [FileState.DONE] * 4 + [FileState.FAILED] * 5
+    assert sorted(path.name for path in served.iterdir()) == ["f0", "f1", "f2", "f3"]
+
+
+def test_a_destination_keeps_its_mode_and_what_cannot_be_replaced_is_left(
+    open_pipeline: Open, served: Path, tmp_path: Path
+) -> None:
+    fill(served, 6)
+    (tmp_path / "f0").write_text("old")
+    (tmp_path / "f0").chmod(0o640)
+    (tmp_path / "f2").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "f3").write_text("two names")
+    os.link(tmp_path / "f3", tmp_path / "other")
+    (tmp_path / "f4").mkdir()
+    before = os.umask(0o027)
+    try:
+        pipeline = open_pipeline(receive=True)
+        pipeline.add([*names(tmp_path, served, 6)[:5], (5, str(tmp_path / "missing" / "f5"), str(served / "f5"))])
+        pipeline.end()
+        records = drain(pipeline)
+    finally:
+        os.umask(before)
+    assert [records[number].errno for number in range(6)] == [
+        0, 0, errno.EOPNOTSUPP, errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT
+    ]  # fmt: skip
+    assert stat.S_IMODE((tmp_path / "f0").stat().st_mode) == 0o640
+    assert stat.S_IMODE((tmp_path / "f1").stat().st_mode) == 0o640
+    assert (tmp_path / "f0").read_bytes() == contents(0)
+    assert (tmp_path / "f3").read_text() == "two names"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["f0", "f1", "f2", "f3", "f4", "other"]
+
+
+@pytest.mark.parametrize("receive", [False, True], ids=["put", "get"])
+def test_cancelled_in_the_middle(open_pipeline: Open, served: Path, tmp_path: Path, receive: bool) -> None:
+    source, target = (served, tmp_path) if receive else (tmp_path, served)
+    for number in range(10):
+        with (source / f"f{number}").open("wb") as file:
+            file.truncate(256 << 20)
+    pipeline = open_pipeline(receive=receive)
+    pipeline.add(names(tmp_path, served, 10))
+    until = time.monotonic() + LIMIT
+    while pipeline.meter.bytes() < 1 << 20:
+        assert time.monotonic() < until
+        pipeline.wait(0.001)
+    started = time.monotonic()
+    pipeline.cancel()
+    records = drain(pipeline)
+    assert time.monotonic() - started < 2
+    assert isinstance(pipeline.operation.exception(), OperationCancelled)
+    assert len(records) == 10 and states(records).count(FileState.DONE) < 10
+    if receive:
+        assert len(list(target.iterdir())) == states(records).count(FileState.DONE)
+
+
+def test_cancelled_before_it_began(open_pipeline: Open) -> None:
+    pipeline = open_pipeline()
+    pipeline.add([(1, "/etc/hostname", "/x")])
+    pipeline.cancel()
+    assert states(drain(pipeline)) == [FileState.UNTOUCHED]
+    assert isinstance(pipeline.operation.exception(), OperationCancelled)
+
+
+@pytest.mark.parametrize("receive", [False, True], ids=["put", "get"])
+@pytest.mark.parametrize("cut", [0, 60, 400, 2500, 4000, 5000, 6000, 7000, 9000, 12000])
+def test_a_lost_connection_leaves_no_doubt(
+    grid: Sandbox, open_pipeline: Open, served: Path, tmp_path: Path, receive: bool, cut: int
+) -> None:
+    """The control connection ends after so many bytes of replies: in login, in the set-up, among the files."""
+    count = 60
+    source, target = (served, tmp_path) if receive else (tmp_path, served)
+    fill(source, count)
+    with Distance(grid.servers["gridftp"].port, 0, cut=cut) as far:
+        pipeline = open_pipeline(receive=receive, port=far.port)
+        pipeline.add(names(tmp_path, served, count))
+        pipeline.end()
+        records = drain(pipeline)
+    assert len(records) == count
+    assert isinstance(pipeline.operation.exception(), GlobusError)
+    for number, record in records.items():
+        if record.state is FileState.DONE:
+            assert (target / f"f{number}").read_bytes() == contents(number)
+        elif receive or record.state is FileState.UNTOUCHED:
+            assert not (target / f"f{number}").exists()
+    assert not [path for path in target.iterdir() if path.name.endswith(".part")]
+
+
+@pytest.mark.parametrize(("receive", "paid"), [(False, 0.75), (True, 0.25)], ids=["put", "get"])
+def test_no_round_trip_is_paid_for_each_file(
+    grid: Sandbox, open_pipeline: Open, served: Path, tmp_path: Path, receive: bool, paid: float
+) -> None:
+    """A get pays for none. A put pays the half of one, the way of the reply that lets its data go."""
+    count, round_trip, login = 120, 0.05, 1.5
+    fill(served if receive else tmp_path, count)
+    with Distance(grid.servers["gridftp"].port, round_trip) as far:
+        started = time.monotonic()
+        pipeline = open_pipeline(port=far.port, depth=64, receive=receive)
+        pipeline.add(names(tmp_path, served, count))
+        pipeline.end()
+        assert states(drain(pipeline)) == [FileState.DONE] * count
+        assert time.monotonic() - started < count * round_trip * paid + login
+
+
+def test_server_without_dcsc_is_told(grid: Sandbox, open_pipeline: Open, served: Path) -> None:
+    with grid.start_gridftp("-disable-command-list", "DCSC") as server:
+        pipeline = open_pipeline(port=server.port)
+        pipeline.add([(1, "/etc/hostname", str(served / "x"))])
+        pipeline.end()
+        assert states(drain(pipeline)) == [FileState.UNTOUCHED]
+    assert isinstance(pipeline.operation.exception(), GlobusError) and pipeline.unsupported
+    assert not (served / "x").exists()
+
+
+def test_login_refused(grid: Sandbox, open_pipeline: Open) -> None:
+    for options in ({"subject": "/CN=somebody else"}, {"secure": False}, {"secure": False, "port": 1}):
+        pipeline = open_pipeline(**options)
+        pipeline.add([(1, "/etc/hostname", "/x")])
+        assert states(drain(pipeline)) == [FileState.UNTOUCHED]
+        assert isinstance(pipeline.operation.exception(), GlobusError) and not pipeline.unsupported
+
+
+def _deaf() -> socket.socket:
+    """A server that takes connections and never says a word."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    _DEAF.append(listener)
+    return listener
+
+
+_DEAF: list[socket.socket] = []
+
+
+@pytest.fixture(autouse=True)
+def no_deaf_server_is_left() -> Iterator[None]:
+    yield
+    while _DEAF:
+        _DEAF.pop().close()
+
+
+class Odd:
+    """A plain FTP server that does what it is told with each STOR: ``answers`` by its path."""
+
+    def __init__(self, features: str = "PARALLEL", answers: dict[str, list[str]] | None = None) -> None:
+        self.features = features
+        self.answers = answers or {}
+        self.received = b""
+        self.greeting = "220 odd"
+        self._control = socket.create_server(("127.0.0.1", 0))
+        self._data = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._control.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+
+    def __enter__(self) -> Odd:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join(LIMIT)
+        assert not self._thread.is_alive()
+        self._control.close()
+        self._data.close()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(ConnectionError):
+            self._converse()
+
+    def _converse(self) -> None:
+        channel: socket.socket | None = None
+        port = self._data.getsockname()[1]
+        self._data.settimeout(LIMIT)
+        with contextlib.ExitStack() as opened:
+            connection = opened.enter_context(self._control.accept()[0])
+            lines = opened.enter_context(connection.makefile("rb"))
+            connection.sendall(f"{self.greeting}\r\n".encode())
+            for line in lines:
+                verb, _, rest = line.decode().strip().partition(" ")
+                for answer in self.answers.get(rest, ["550 no"]) if verb == "STOR" else []:
+                    if answer == "accept":
+                        channel = opened.enter_context(self._data.accept()[0])
+                    elif answer == "close" and channel is not None:
+                        channel.close()
+                    elif answer == "read" and channel is not None:
+                        self.received += channel.recv(1 << 16)
+                    elif answer == "hang up":
+                        return
+                    else:
+                        connection.sendall(f"{answer}\r\n".encode())
+                reply = {
+                    "USER": "331 who", "PASS": "230 in", "FEAT": f"211-Features\r\n {self.features}\r\n211 End",
+                    "PASV": f"227 here (127,0,0,1,{port >> 8},{port & 255})", "QUIT": "221 bye", "SITE": "500 what",
+                }.get(verb, "200 ok")  # fmt: skip
+                if verb != "STOR":
+                    connection.sendall(f"{reply}\r\n".encode())
+
+
+def put_to(odd: Odd, open_pipeline: Open, tmp_path: Path, count: int = 3) -> tuple[Pipeline, dict[int, FileRecord]]:
+    pipeline = open_pipeline(secure=False, port=odd.port)
+    for number in range(count):
+        (tmp_path / f"f{number}").write_bytes(f"contents of {number}".encode())
+    pipeline.add((number, str(tmp_path / f"f{number}"), f"f{number}") for number in range(count))
+    pipeline.end()
+    return pipeline, drain(pipeline)
+
+
+def test_server_without_mode_e_is_told(open_pipeline: Open, tmp_path: Path) -> None:
+    with Odd(features="SIZE") as odd:
+        pipeline, records = put_to(odd, open_pipeline, tmp_path)
+    assert pipeline.unsupported and states(records) == [FileState.UNTOUCHED] * 3
+
+
+def test_an_unknown_server_that_refuses_a_file_ends_it(open_pipeline: Open, tmp_path: Path) -> None:
+    with Odd(answers={"f0": ["553 no"], "f1": ["150 go"], "f2": ["150 go"]}) as odd:
+        pipeline, records = put_to(odd, open_pipeline, tmp_path)
+    assert states(records) == [FileState.FAILED, FileState.BEGUN, FileState.BEGUN]
+    assert (records[0].code, records[0].text) == (553, "553 no")
+    error = pipeline.operation.exception()
+    assert isinstance(error, GlobusError) and error.ftp_code == 553
+
+
+def test_no_data_moves_before_the_server_has_opened_the_file(open_pipeline: Open, tmp_path: Path) -> None:
+    """What comes first on the data channel is the header and the bytes of the second file: MODE E, offset 0."""
+    answers = {"f0": ["accept", "553 no"], "f1": ["150 go", "read", "226 done"]}
+    with Odd(answers=answers) as odd:
+        odd.greeting = "220 GridFTP Server 13.24 [Grid Community Toolkit 6.2]"
+        put_to(odd, open_pipeline, tmp_path, count=2)
+    text = b"contents of 1"
+    assert odd.received.startswith(b"\0" + len(text).to_bytes(8) + bytes(8) + text)
+
+
+def test_a_file_confirmed_without_its_data_is_not_done(open_pipeline: Open, tmp_path: Path) -> None:
+    with Odd(answers={"f0": ["226 done already"]}) as odd:
+        pipeline, records = put_to(odd, open_pipeline, tmp_path)
+    assert FileState.DONE not in states(records)
+    assert "not moved" in str(pipeline.operation.exception())
+
+
+def test_data_channel_closed_early(open_pipeline: Open, tmp_path: Path) -> None:
+    """The server drops the data channel and then says why, or hangs up without a word."""
+    with Odd(answers={"f0": ["150 go", "accept", "close", "426 lost it"]}) as odd:
+        _, records = put_to(odd, open_pipeline, tmp_path)
+    assert (records[0].state, records[0].code) == (FileState.FAILED, 426)
+    with Odd(answers={"f0": ["150 go", "accept", "hang up"]}) as odd:
+        pipeline, records = put_to(odd, open_pipeline, tmp_path)
+    assert set(states(records)) == {FileState.BEGUN}
+    assert isinstance(pipeline.operation.exception(), GlobusError)
+
+
+def test_exit_in_the_middle(grid: Sandbox, served: Path, tmp_path: Path) -> None:
+    """A process that ends with pipelines open ends well, and at once."""
+    program = f"""
+from pyglobus.ffi.engine import engine
+from pyglobus.ffi.gss import GssCredential
+from pyglobus.ffi.pipeline import Pipeline, PipelineOptions
+credential = engine().submit(GssCredential).result()
+data = engine().submit(credential.derive, 3600).result()
+options = dict(host="localhost", port={grid.servers["gridftp"].port}, credential=credential, data_credential=data)
+idle = Pipeline(engine(), PipelineOptions(**options))
+busy = Pipeline(engine(), PipelineOptions(**options))
+deaf = Pipeline(engine(), PipelineOptions(**(options | dict(port={_deaf().getsockname()[1]}))))
+busy.add((number, "/etc/services", "{served}/f%d" % number) for number in range(4000))
+while busy.meter.bytes() < 100000:
+    busy.wait(0.01)
+"""
+    done = subprocess.run([sys.executable, "-c", program], env=grid.env, capture_output=True, text=True, timeout=LIMIT)
+    assert (done.returncode, done.stderr) == (0, "")
