@@ -7,6 +7,7 @@ This module imports next to nothing, so that signals are taken over before the l
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -42,6 +43,7 @@ def run(load: Callable[[], click.Command], prog: str, arguments: Sequence[str] |
     What the command raises is shown here: errors as `pyglobus.cli.output.Output.error` does, usage errors of click
     the same way, a broken pipe not at all. After a signal the process dies by it, whatever the command made of it.
     """
+    _occupy_standard_descriptors()
     signals.install()
     gc.disable()  # until the command begins: a tenth of the time to get there
     try:
@@ -53,6 +55,18 @@ def run(load: Callable[[], click.Command], prog: str, arguments: Sequence[str] |
     if number := signals.received():
         signals.die(number)
     return status
+
+
+def _occupy_standard_descriptors() -> None:
+    """A standard descriptor that is closed would be the next file or socket, and get what is written to stdout.
+
+    What is put there fails when it is used: nobody shall believe that lost output was written.
+    """
+    for descriptor, mode in enumerate((os.O_WRONLY, os.O_RDONLY, os.O_RDWR)):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, mode)
 
 
 def _leaf(name: str) -> Callable[[], click.Command]:

@@ -163,6 +163,9 @@ def prepare_streams() -> None:
     import codecs
 
     codecs.register_error("pyglobus.names", _encode_name)
+    # Python has none where the descriptor was closed when it started.
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

@@ -33,13 +33,14 @@ class LocalSource:
         self._start = 0
         self.fd = -1
         try:
-            self.fd = os.dup(0) if path == "-" else os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
+            self.fd = _stream(0) if path == "-" else os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
             self.status = os.fstat(self.fd)
             if stat.S_ISREG(self.status.st_mode):
                 self._start = os.lseek(self.fd, 0, os.SEEK_CUR)
         except OSError as error:
             self.close()
-            raise _explained(error, what="cannot read", where=path, role="source") from error
+            where = "standard input" if path == "-" else path
+            raise _explained(error, what="cannot read", where=where, role="source") from error
         if stat.S_ISDIR(self.status.st_mode):
             self.close()
             raise errors.UsageError(
@@ -99,7 +100,7 @@ class LocalDestination:
         self._target = path
         if path == "-":
             try:
-                self.fd = os.dup(1)
+                self.fd = _stream(1)
             except OSError as error:
                 raise _explained(error, what="cannot write", where="standard output", role="destination") from error
             return
@@ -234,6 +235,16 @@ def _explained(error: OSError, *, what: str, where: str, role: Role) -> errors.E
 def _once(path: str, error: OSError) -> errors.DataError:
     why = "a pipe cannot be read or written a second time"
     return errors.DataError("cannot try again", where=path, why=why, errno=error.errno)
+
+
+def _stream(fd: int) -> int:
+    """A copy of standard input or output, if it is open for that."""
+    import fcntl
+
+    wrong = os.O_RDONLY if fd else os.O_WRONLY
+    if fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE == wrong:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    return os.dup(fd)
 
 
 def _seekable(fd: int) -> bool:

@@ -97,7 +97,8 @@ class Session:
         hidden = error.ftp_code is None or error.ftp_code < 500
         if hidden and not any("DCSC" in text for text in error.chain):
             return False
-        if isinstance(error, errors.NotFound | errors.CannotCreate | errors.DataError):
+        of_the_path = errors.NotFound | errors.CannotCreate | errors.DataError
+        if isinstance(error, of_the_path) or error.fault in ("permission-denied", "path-not-allowed"):
             return False
         fresh = {url.authority for url in urls if url.scheme == "gsiftp"} - self._delegating
         self._delegating |= fresh

@@ -322,3 +322,22 @@ def _copy_modules(target: Path) -> None:
             shutil.copytree(place, target / module, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
         if not spec.submodule_search_locations:
             shutil.copy(str(spec.origin), target)
+
+
+@pytest.fixture(scope="session")
+def session_pids() -> Callable[[Server], list[int]]:
+    """The processes that a GridFTP server has forked for the sessions that are open, by id."""
+
+    def find(server: Server) -> list[int]:
+        assert server.process is not None
+        found = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                state, parent = (entry / "stat").read_text("latin-1").rpartition(")")[2].split()[:2]
+            except OSError:
+                continue
+            if int(parent) == server.process.pid and state not in "ZX":
+                found.append(int(entry.name))
+        return found
+
+    return find
