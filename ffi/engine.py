@@ -41,7 +41,7 @@ T = TypeVar("T")
 # thread hangs in a name look-up, or the toolkit has lost track), whoever waits is let go, and C keeps what it uses.
 _CANCEL_GRACE = 0.3
 # At exit, the engine's thread gets this long to cancel what is in flight and to end.
-_CLOSE_LIMIT = 0.7
+_CLOSE_LIMIT = 0.5
 
 # Signals are for the main thread, except those that tell of a fault in the thread itself.
 _FAULTS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP}
