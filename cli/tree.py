@@ -43,6 +43,16 @@ TREE: Mapping[str, Entry] = {
         "copy a file between URLs",
         script="pyglobus-url-copy",
     ),
+    "cert": Entry(
+        "Security",
+        "pyglobus.cli.commands.cert",
+        "cert",
+        "sign files with your credential, and verify",
+        ("sign", "verify"),
+    ),
+    "xio": Entry(
+        "Diagnosis", "pyglobus.cli.commands.xio", "xio", "connections over any stack of drivers, GSI included", ("cat",)
+    ),
     "sandbox": Entry(
         "Local grid",
         "pyglobus.cli.commands.sandbox",

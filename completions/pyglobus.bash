@@ -127,7 +127,7 @@ _pyglobus_offer() {
 _pyglobus_table() {
     case "$1" in
     '')
-        verbs='url-copy sandbox version'
+        verbs='url-copy cert xio sandbox version'
         options='-version --version -h -help --help'
         values=()
         arguments=()
@@ -139,6 +139,46 @@ _pyglobus_table() {
         options='-vb -verbose-perf --classic-rates -dbg -debugftp --debug-ftp --stats -r -recurse --recurse -f -filename --from-file -do -dump-only --dump-only -list -list-url --list -sync --sync -sync-level --sync-level -c -continue-on-error --keep-going -cc -concurrency --concurrency -off -partial-offset --offset -len -partial-length --length -cd -create-dest --create-dest --inplace -a -ascii --ascii -b -binary --binary -rp -relative-paths --relative-paths -fast -fast-data-channels --reuse-data-channels -p -parallel --parallel -tcp-bs -tcp-buffer-size --tcp-buffer-size -bs -block-size --block-size -notpt -no-third-party-transfers --no-third-party -pp -pipeline --pipeline -ppq -pipelineq --pipeline-depth -dp -delayed-pasv --delayed-passive -stripe -striped --striped -sbs -striped-block-size --stripe-block-size -allo -allocate --allocate -no-allo -no-allocate --no-allocate -ipv6 -IPv6 --ipv6 -g2 -gridftp2 --gridftp2 -no-g2 -nogridftp2 --no-gridftp2 -u -udt --udt -nodcau -no-data-channel-authentication --no-data-auth -dcsafe -data-channel-safe --data-safe -dcpriv -data-channel-private --data-private -s -subject --subject -ss -source-subject --source-subject -ds -dest-subject --dest-subject --delegate -cred --credential -sc -src-cred --source-credential -dc -dst-cred --dest-credential -data-cred --data-credential -verify-checksum -checksum --verify-checksum -checksum-alg -algo --checksum-algorithm -rst -restart --restart -rst-retries --restart-retries -rst-interval --restart-interval -rst-timeout --restart-timeout -st -stall-timeout --stall-timeout --connect-timeout --timeout -mn -module-name --module -mp -module-parameters --module-arguments -smn -src-module-name --source-module -smp -src-module-parameters --source-module-arguments -dmn -dst-module-name --dest-module -dmp -dst-module-parameters --dest-module-arguments -dcstack -data-channel-stack --data-stack -src-dcstack -source-data-channel-stack --source-data-stack -dst-dcstack -dest-data-channel-stack --dest-data-stack -fsstack -file-system-stack --file-stack -src-fsstack -source-file-system-stack --source-file-stack -dst-fsstack -dest-file-system-stack --dest-file-stack -P -pipe --pipe -SP -src-pipe --source-pipe -DP -dst-pipe --dest-pipe -aa -authz-assert --assertion -saa -src-authz-assert --source-assertion -daa -dst-authz-assert --dest-assertion -cache-aa -cache-authz-assert --keep-assertion -cache-saa -cache-src-authz-assert --keep-source-assertion -cache-daa -cache-dst-authz-assert --keep-dest-assertion -v -verbose --verbose -vv -q -quiet --quiet --format --debug -version --version -versions --versions -usage --usage -h -help --help'
         values=(['--stats']='' ['-f']='' ['-filename']='' ['--from-file']='' ['-do']='' ['-dump-only']='' ['--dump-only']='' ['-list']='url' ['-list-url']='url' ['--list']='url' ['-sync-level']='' ['--sync-level']='' ['-cc']='' ['-concurrency']='' ['--concurrency']='' ['-off']='' ['-partial-offset']='' ['--offset']='' ['-len']='' ['-partial-length']='' ['--length']='' ['-p']='' ['-parallel']='' ['--parallel']='' ['-tcp-bs']='' ['-tcp-buffer-size']='' ['--tcp-buffer-size']='' ['-bs']='' ['-block-size']='' ['--block-size']='' ['-ppq']='' ['-pipelineq']='' ['--pipeline-depth']='' ['-sbs']='' ['-striped-block-size']='' ['--stripe-block-size']='' ['-s']='' ['-subject']='' ['--subject']='' ['-ss']='' ['-source-subject']='' ['--source-subject']='' ['-ds']='' ['-dest-subject']='' ['--dest-subject']='' ['--delegate']='=auto none limited full' ['-cred']='file' ['--credential']='file' ['-sc']='file' ['-src-cred']='file' ['--source-credential']='file' ['-dc']='file' ['-dst-cred']='file' ['--dest-credential']='file' ['-data-cred']='' ['--data-credential']='' ['-checksum-alg']='' ['-algo']='' ['--checksum-algorithm']='' ['-rst-retries']='' ['--restart-retries']='' ['-rst-interval']='' ['--restart-interval']='' ['-rst-timeout']='' ['--restart-timeout']='' ['-st']='' ['-stall-timeout']='' ['--stall-timeout']='' ['--connect-timeout']='' ['--timeout']='' ['-mn']='' ['-module-name']='' ['--module']='' ['-mp']='' ['-module-parameters']='' ['--module-arguments']='' ['-smn']='' ['-src-module-name']='' ['--source-module']='' ['-smp']='' ['-src-module-parameters']='' ['--source-module-arguments']='' ['-dmn']='' ['-dst-module-name']='' ['--dest-module']='' ['-dmp']='' ['-dst-module-parameters']='' ['--dest-module-arguments']='' ['-dcstack']='' ['-data-channel-stack']='' ['--data-stack']='' ['-src-dcstack']='' ['-source-data-channel-stack']='' ['--source-data-stack']='' ['-dst-dcstack']='' ['-dest-data-channel-stack']='' ['--dest-data-stack']='' ['-fsstack']='' ['-file-system-stack']='' ['--file-stack']='' ['-src-fsstack']='' ['-source-file-system-stack']='' ['--source-file-stack']='' ['-dst-fsstack']='' ['-dest-file-system-stack']='' ['--dest-file-stack']='' ['-P']='' ['-pipe']='' ['--pipe']='' ['-SP']='' ['-src-pipe']='' ['--source-pipe']='' ['-DP']='' ['-dst-pipe']='' ['--dest-pipe']='' ['-aa']='' ['-authz-assert']='' ['--assertion']='' ['-saa']='' ['-src-authz-assert']='' ['--source-assertion']='' ['-daa']='' ['-dst-authz-assert']='' ['--dest-assertion']='' ['--format']='=text json jsonl')
         arguments=('url' 'url')
+        repeated=
+        interspersed=yes
+        ;;
+    'cert')
+        verbs='sign verify'
+        options='-h -help --help'
+        values=()
+        arguments=()
+        repeated=
+        interspersed=
+        ;;
+    'cert sign')
+        verbs=''
+        options='--credential -v -verbose --verbose -vv -q -quiet --quiet --format --debug -h -help --help'
+        values=(['--credential']='file' ['--format']='=text json')
+        arguments=('file' 'file')
+        repeated=
+        interspersed=yes
+        ;;
+    'cert verify')
+        verbs=''
+        options='-certdir --certdir --identity -v -verbose --verbose -vv -q -quiet --quiet --format --debug -h -help --help'
+        values=(['-certdir']='file' ['--certdir']='file' ['--identity']='' ['--format']='=text json')
+        arguments=('file' 'file')
+        repeated=
+        interspersed=yes
+        ;;
+    'xio')
+        verbs='cat'
+        options='-h -help --help'
+        values=()
+        arguments=()
+        repeated=
+        interspersed=
+        ;;
+    'xio cat')
+        verbs=''
+        options='-s --stack -l --listen -d --no-input --mode -t --timeout --credential --authorization --identity --delegate --protection --anonymous --tls -v -verbose --verbose -vv -q -quiet --quiet --format --debug -h -help --help'
+        values=(['-s']='' ['--stack']='' ['--mode']='=r w a' ['-t']='' ['--timeout']='' ['--credential']='file' ['--authorization']='=host self none' ['--identity']='' ['--delegate']='=none limited full' ['--protection']='=private integrity none' ['--format']='=text json')
+        arguments=('')
         repeated=
         interspersed=yes
         ;;

@@ -297,8 +297,8 @@ def test_a_key_that_others_can_read_is_refused(grid: Sandbox, tmp_path: Path) ->
     path.chmod(0o644)
     with pytest.raises(errors.CredentialError) as caught:
         Credential.of_file(path)
-    assert caught.value.fault == "key-permissions"
-    with pytest.raises(errors.NotFound):
+    assert caught.value.fault == "credential-exposed"
+    with pytest.raises(errors.CredentialError):
         Credential.of_file(tmp_path / "absent")
 
 

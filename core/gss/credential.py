@@ -4,15 +4,12 @@
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 
 from pyglobus.core import errors
 from pyglobus.core.gss.calls import run
+from pyglobus.core.x509 import userfiles
 from pyglobus.ffi.gss import GssCredential, released_with
-
-# Much more than any proxy chain; a larger file is none.
-_MOST_BYTES = 1 << 20
 
 
 class Credential:
@@ -36,16 +33,13 @@ class Credential:
     @classmethod
     def of_file(cls, path: str | os.PathLike[str]) -> Credential:
         """A proxy file: certificate, clear key and chain. Only its owner may have access to it."""
-        return cls.of_pem(read_secret(Path(path)), where=str(path))
+        return cls.of_pem(userfiles.read(Path(path)), where=str(path))
 
     @classmethod
     def of_files(cls, certificate: str | os.PathLike[str], key: str | os.PathLike[str]) -> Credential:
         """A certificate and its clear key from two files, such as a host's. Only its owner may read the key."""
-        try:
-            public = Path(certificate).read_bytes()[:_MOST_BYTES]
-        except OSError as error:
-            raise _unreadable(Path(certificate), error) from error
-        return cls.of_pem(public + b"\n" + read_secret(Path(key)), where=str(certificate))
+        public = userfiles.read(Path(certificate), private=False)
+        return cls.of_pem(public + b"\n" + userfiles.read(Path(key)), where=str(certificate))
 
     @classmethod
     def of_pem(cls, pem: bytes, *, where: str | None = None) -> Credential:
@@ -77,32 +71,6 @@ class Credential:
 
     def __repr__(self) -> str:
         return f"<Credential of {self.identity}>"
-
-
-def read_secret(path: Path) -> bytes:
-    """The content of a file with a private key, if only its owner, and that is us, can get at it."""
-    try:
-        with path.open("rb") as stream:
-            status = os.fstat(stream.fileno())
-            if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
-                raise errors.CredentialError(
-                    "cannot use key", where=str(path), why="it is not a file of yours", fault="key-owner"
-                )
-            if status.st_mode & 0o077:
-                raise errors.CredentialError(
-                    "cannot use key", where=str(path), fault="key-permissions", hint=f"chmod 600 {path}",
-                    why=f"others can get at it (mode {stat.S_IMODE(status.st_mode):04o})",
-                )  # fmt: skip
-            return stream.read(_MOST_BYTES)
-    except OSError as error:
-        if isinstance(error, errors.Error):
-            raise
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: OSError) -> errors.Error:
-    kind = errors.NotFound if isinstance(error, FileNotFoundError) else errors.CredentialError
-    return kind("cannot read credential", where=str(path), why=error.strerror, errno=error.errno)
 
 
 def _acquire(accept: bool) -> GssCredential:

@@ -16,8 +16,8 @@ import datetime as dt
 import hashlib
 import re
 from dataclasses import dataclass
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -80,7 +80,7 @@ class _Parsed:
     certificates: tuple[x509.Certificate, ...]
 
 
-def sign(stream: BinaryIO, credential: Credential) -> bytes:
+def sign(stream: BufferedIOBase, credential: Credential) -> bytes:
     """A signature over the rest of ``stream``, in PEM. Raises OSError, `errors.CredentialError`."""
     now = dt.datetime.now(dt.UTC)
     if credential.expires <= now:
@@ -159,7 +159,7 @@ def verify_file(file: Path, signature: Path, directory: Path) -> Signature:
         raise explain(error, what=_WHAT, where=where, role="source") from error
 
 
-def verify(stream: BinaryIO, signature: bytes, directory: Path, *, where: str | None = None) -> Signature:
+def verify(stream: BufferedIOBase, signature: bytes, directory: Path, *, where: str | None = None) -> Signature:
     """Check ``signature`` (PEM or DER) over the rest of ``stream``, and its chain against a trusted directory.
 
     Raises `errors.DataError` if the file is not what was signed, `errors.ProtocolError` for what is no such signature,
@@ -173,7 +173,7 @@ def verify(stream: BinaryIO, signature: bytes, directory: Path, *, where: str | 
         raise errors.ProtocolError(_WHAT, where=where, why=f"it is none: {error}", fault="not-a-signature") from error
 
 
-def _judged(stream: BinaryIO, parsed: _Parsed, directory: Path, where: str | None) -> Signature:
+def _judged(stream: BufferedIOBase, parsed: _Parsed, directory: Path, where: str | None) -> Signature:
     leaf = next(
         (
             one
@@ -301,7 +301,7 @@ def _read_time(reader: Reader) -> dt.datetime:
     return moment.replace(tzinfo=dt.UTC)
 
 
-def _digest(stream: BinaryIO, name: str) -> bytes:
+def _digest(stream: BufferedIOBase, name: str) -> bytes:
     return hashlib.file_digest(stream, name).digest()
 
 
