@@ -3,10 +3,12 @@
 #include "control.h"
 
 #include <ctype.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -97,6 +99,7 @@ pg_control *pg_control_new(const pg_control_options *options, void *owner, pg_co
     control->options.password = pg_copy(options->password);
     control->options.subject = pg_copy(options->subject);
     control->options.client = pg_copy(options->client);
+    control->options.debug_fd = options->debug_fd >= 0 ? fcntl(options->debug_fd, F_DUPFD_CLOEXEC, 0) : -1;
     control->owner = owner;
     control->ready = ready;
     control->closed = closed;
@@ -112,6 +115,10 @@ int pg_control_free(pg_control *control)
     if (control->error != NULL)
     {
         globus_object_free(control->error);
+    }
+    if (control->options.debug_fd >= 0)
+    {
+        close(control->options.debug_fd);
     }
     free((char *) control->options.host);
     free((char *) control->options.user);

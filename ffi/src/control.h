@@ -31,7 +31,7 @@ typedef struct
     int             protection;         /* 'S', 'P', or 0: clear */
     int             tcp_buffer;         /* bytes; 0: as the system does */
     const char *    client;             /* argument of SITE CLIENTINFO; NULL: say nothing */
-    int             debug_fd;           /* where commands and replies are logged, or -1; the caller's, for as long as we live */
+    int             debug_fd;           /* where commands and replies are logged, or -1; it is duplicated */
 } pg_control_options;
 
 typedef struct pg_control pg_control;

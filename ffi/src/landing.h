@@ -5,7 +5,6 @@
 #ifndef PG_LANDING_H
 #define PG_LANDING_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 typedef struct
@@ -26,8 +25,5 @@ int     pg_landing_write(pg_landing *landing, const char *path);
 int     pg_landing_commit(pg_landing *landing, const char *path);
 /* Close, and leave nothing behind. */
 void    pg_landing_discard(pg_landing *landing);
-
-int64_t pg_landing_load(pg_landing *landing, unsigned char *buffer, size_t want, int64_t offset);
-int     pg_landing_store(pg_landing *landing, const unsigned char *buffer, size_t length, int64_t offset);
 
 #endif

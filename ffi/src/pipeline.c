@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "landing.h"
+#include "localfile.h"
 
 /* After the data channel has failed, the server gets this long to say why before we close. */
 #define PG_LAST_WORD 2
@@ -453,7 +454,7 @@ static void pg_send(pg_pipeline *pipeline)
 
     if (!pipeline->drained)
     {
-        if ((have = pg_landing_load(&file->landing, pipeline->buffer, pipeline->block, file->bytes)) < 0)
+        if ((have = pg_read_at(file->landing.fd, pipeline->buffer, pipeline->block, file->bytes)) < 0)
         {
             pipeline->moving = 0;
             pg_fail_local(pipeline, errno);
@@ -501,7 +502,6 @@ static void pg_received(void *arg, globus_ftp_control_handle_t *handle, globus_o
 {
     pg_pipeline *   pipeline = arg;
     pg_file *       file = pipeline->turn;
-    int             failed;
 
     (void) handle;
     if (pg_data_ended(pipeline, error, GLOBUS_SUCCESS))
@@ -516,10 +516,10 @@ static void pg_received(void *arg, globus_ftp_control_handle_t *handle, globus_o
             pg_fail_text(pipeline, "the server sent data out of order");
             return;
         }
-        if ((failed = pg_landing_store(&file->landing, buffer, length, file->bytes)) != 0)
+        if (pg_write_at(file->landing.fd, buffer, length, file->bytes) != 0)
         {
             pipeline->moving = 0;
-            pg_fail_local(pipeline, failed);
+            pg_fail_local(pipeline, errno);
             return;
         }
         file->bytes += (int64_t) length;
