@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
-from concurrent.futures import wait
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -163,7 +162,7 @@ class Session:
                 self.check()
                 if limit is not None and time.monotonic() - started > limit and not answered():
                     raise silent(what, where if isinstance(where, str) else " -> ".join(where), limit)
-                wait([operation], timeout=TICK if self._deadline is None else self._slice())
+                operation.wait(TICK if self._deadline is None else self._slice())
                 if not operation.done():
                     yield
             error = operation.exception()
@@ -176,7 +175,7 @@ class Session:
         except BaseException:
             if not operation.done():
                 operation.cancel()
-                wait([operation])
+                operation.wait()
             raise
         finally:
             self._running = None

@@ -6,10 +6,10 @@ The toolkit's thread model is "none": no locks, so exactly one thread may be ins
 byte; they wait for results in Python, so Ctrl-C, deadlines and cancellation work the same everywhere. No Python runs
 inside a Globus callback: C marks an operation as finished, and the loop resolves its future afterwards.
 
-Rules: `Engine.submit` and `Operation` may be used from any thread, and from asyncio by ``asyncio.wrap_future``.
-Callbacks of futures run in the engine's thread: short, never blocking; what Python's futures let through goes to
-``threading.excepthook``. The toolkit looks up host names and reads local files inside its one thread: while that
-hangs, nothing else moves, yet waiters can give up.
+Rules: `Engine.submit` and `Operation` may be used from any thread, and asyncio code awaits them. Callbacks of futures
+run in the engine's thread: short, never blocking; what they raise goes to ``threading.excepthook``. The toolkit looks
+up host names and reads local files inside its one thread: while that hangs, nothing else moves, yet waiters can give
+up.
 
 One process has one engine, for the toolkit's state is global; it lowers the soft limit of open files to 1,000, since
 XIO cannot count further. A forked child has none (and holds copies of the parent's sockets until it ends or calls
@@ -28,11 +28,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, InvalidStateError
 from typing import Any, Protocol, TypeVar
 
 from pyglobus.ffi import ffi, lib
 from pyglobus.ffi.errors import EngineError, GlobusError, OperationCancelled, from_object
+from pyglobus.ffi.future import Future
 from pyglobus.ffi.text import decode
 
 T = TypeVar("T")
@@ -184,11 +184,10 @@ class Operation(Future[Any]):
         self._settle(result, error)
 
     def _settle(self, result: Any = None, error: BaseException | None = None) -> None:
-        with contextlib.suppress(InvalidStateError):  # the waiter was let go before
-            if error is not None:
-                self.set_exception(error)
-            else:
-                self.set_result(result)
+        if error is not None:  # ignored if the waiter was let go before
+            self.set_exception(error)
+        else:
+            self.set_result(result)
 
 
 class Engine:
@@ -225,13 +224,12 @@ class Engine:
         future: Future[T] = Future()
 
         def job() -> None:
-            if future.set_running_or_notify_cancel():
-                try:
-                    result = call(*args)
-                except BaseException as error:
-                    future.set_exception(error)
-                else:
-                    future.set_result(result)
+            try:
+                result = call(*args)
+            except BaseException as error:
+                future.set_exception(error)
+            else:
+                future.set_result(result)
 
         self.post(job)
         return future

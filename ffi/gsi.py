@@ -7,8 +7,7 @@ no error.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyglobus.ffi import ffi, lib
 from pyglobus.ffi.engine import engine
@@ -32,8 +31,7 @@ _RIGHTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ProxyWish:
+class ProxyWish(NamedTuple):
     """What a proxy shall be, in the library's terms. Empty strings leave form and rights to it; 0 ``minutes`` mean as
     long as the issuer. A ``language`` (dotted) is for restricted proxies.
     """

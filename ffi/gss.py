@@ -11,8 +11,7 @@ import contextlib
 import time
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyglobus.ffi import ffi, lib
 from pyglobus.ffi.engine import engine
@@ -52,8 +51,7 @@ def taken(buffer: Any) -> bytes:
         lib.gss_release_buffer(ffi.new("OM_uint32 *"), buffer)
 
 
-@dataclass(frozen=True, slots=True)
-class CredentialFacts:
+class CredentialFacts(NamedTuple):
     """Whose credential it is (GSI's slash notation) and when it ends (seconds since the epoch; None: never)."""
 
     subject: str

@@ -23,7 +23,6 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, wait
 from typing import Any, TypeVar
 
 from pyglobus.core import errors
@@ -35,6 +34,7 @@ from pyglobus.core.xio.options import XioOptions, layers
 from pyglobus.core.xio.stream import open_stream
 from pyglobus.ffi.engine import Operation, engine
 from pyglobus.ffi.errors import EngineError, GlobusError, OperationCancelled
+from pyglobus.ffi.future import Future
 from pyglobus.ffi.gss import released_with
 from pyglobus.ffi.text import encode
 from pyglobus.ffi.xio import Stack, XioHandle, XioServer
@@ -124,7 +124,7 @@ class XioSocket:
         if opening is None:
             return
         if timeout == 0:
-            wait([opening], _AT_ONCE)
+            opening.wait(_AT_ONCE)
             if not opening.done():
                 raise BlockingIOError(in_progress, os.strerror(in_progress))
         try:
@@ -416,14 +416,14 @@ class XioSocket:
         """The result of an operation; at its end, or when the time is over, it is no longer in flight."""
         limit = _AT_ONCE if timeout == 0 else timeout
         try:
-            wait_for(operation, limit)
+            operation.wait(limit)
         except BaseException:
             operation.cancel()
-            wait([operation])
+            operation.wait()
             raise
         if not operation.done():
             operation.cancel()
-            wait([operation])
+            operation.wait()
             if isinstance(operation.exception(), OperationCancelled | GlobusError):
                 raise self._late()
         return self._result(operation, what)
@@ -435,12 +435,6 @@ class XioSocket:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF)) from error
         except GlobusError as error:
             raise translated(error, what=what, where=self._where) from error
-
-
-def wait_for(operation: Future[Any], seconds: float | None) -> None:
-    """Wait for the end of an operation, whatever it is, or until the time is over."""
-    with contextlib.suppress(TimeoutError):
-        operation.exception(seconds)
 
 
 def _drop(native: XioHandle | XioServer) -> None:
