@@ -24,13 +24,14 @@ from pyglobus.core.sandbox import Sandbox, Server
 from pyglobus.ffi import lib
 from pyglobus.ffi.engine import Operation, engine
 from pyglobus.ffi.errors import EngineError, GlobusError, OperationCancelled
-from pyglobus.ffi.ftp import FtpHandle, FtpOptions, Span
+from pyglobus.ffi.ftp import ClientSettings, FtpHandle, FtpOptions, Span
 from pyglobus.ffi.gss import GssCredential
 from pyglobus.ffi.meter import Meter
 from pyglobus.ffi.relay import RelayEnd, relay
 from tests.stalling import Stalling
 
 PATIENCE = 20
+CLIENT = ClientSettings("test")
 PLAIN = FtpOptions()
 EXTENDED = FtpOptions(extended=True, parallel=2)
 LARGE = 24 << 20  # more than sockets buffer
@@ -71,11 +72,16 @@ def third(one: FtpHandle, source: str, sink: str) -> Operation:
 
 
 def relayed(source: RelayEnd, sink: RelayEnd, meter: Meter | None = None, block: int = 65536) -> Operation:
-    return relay(engine(), source, sink, Span(), block=block, version="test", meter=meter or Meter(), length=Meter())
+    return relay(engine(), source, sink, Span(), block=block, client=CLIENT, meter=meter or Meter(), length=Meter())
 
 
 def ftp(url: str) -> RelayEnd:
     return RelayEnd(url=url, options=PLAIN)
+
+
+def place(root: str, served: Path) -> Callable[[str], str]:
+    """URLs of what lies in ``served``, at the server whose URL begins so."""
+    return lambda name: root + str(served / name).lstrip("/")
 
 
 @pytest.fixture
@@ -231,7 +237,7 @@ def test_a_server_that_stops_talking_at_any_reply(
     """Silent: a cancel ends it at once. Gone: it ends by itself, with an error."""
     with open(served / "source", "wb") as source:
         source.truncate(LARGE)
-    good = lambda name: grid.ftp_url(served / name)  # noqa: E731
+    good = place(grid.ftp_url("/"), served)
     for replies in range(40):
         with (
             Stalling(grid.servers["ftp"].port, replies) as proxy,
@@ -239,7 +245,7 @@ def test_a_server_that_stops_talking_at_any_reply(
             handle() as one,
         ):
             os.ftruncate(fd, LARGE)
-            url = lambda name, port=proxy.port: f"ftp://127.0.0.1:{port}{served / name}"  # noqa: E731
+            url = place(f"ftp://127.0.0.1:{proxy.port}/", served)
             operation = KINDS[kind](one, url, good, fd)
             while not proxy.silent.wait(0.005) and not operation.done():
                 pass
@@ -266,7 +272,7 @@ def test_a_secure_server_that_stops_talking_at_any_reply(
 ) -> None:
     with open(served / "source", "wb") as source:
         source.truncate(LARGE)
-    good = lambda name: secure.gsiftp_url(served / name)  # noqa: E731
+    good = place(secure.gsiftp_url("/"), served)
     for replies in range(1, 40, 4):
         with (
             Stalling(secure.servers["gridftp"].port, replies) as proxy,
@@ -274,7 +280,7 @@ def test_a_secure_server_that_stops_talking_at_any_reply(
             handle() as one,
         ):
             os.ftruncate(fd, LARGE)
-            url = lambda name, port=proxy.port: f"gsiftp://localhost:{port}{served / name}"  # noqa: E731
+            url = place(f"gsiftp://localhost:{proxy.port}/", served)
             operation = KINDS[kind](one, url, good, fd)
             while not proxy.silent.wait(0.005) and not operation.done():
                 pass
@@ -301,9 +307,9 @@ def test_a_server_that_is_stopped_in_the_middle(kind: str, grid: Sandbox, served
     with grid.start_gridftp(anonymous=True) as server, opened(tmp_path / "local") as fd, handle() as one:
         os.ftruncate(fd, LARGE)
         assert server.process is not None
-        url = lambda name: f"ftp://127.0.0.1:{server.port}{served / name}"  # noqa: E731
+        url = place(f"ftp://127.0.0.1:{server.port}/", served)
         one.size(url("source"), PLAIN).result(PATIENCE)
-        good = lambda name: grid.ftp_url(served / name)  # noqa: E731
+        good = place(grid.ftp_url("/"), served)
         operation = KINDS[kind](one, url, good, fd)
         stopped: list[int] = []
         while not stopped and not operation.done():
