@@ -52,7 +52,7 @@ class Command(click.Command):
     """A command whose words are read strictly, and whose help stands in sections.
 
     ``drop_in`` names the C tool that it stands in for, and ``c_common`` the spellings of common options that this
-    tool has too.
+    tool has too. ``status_of`` gives the exit status for an error, where that tool's numbers differ from ours.
     """
 
     def __init__(
@@ -64,16 +64,20 @@ class Command(click.Command):
         c_common: Sequence[str] = (),
         formats: Sequence[str] = FORMATS[:2],
         interspersed: bool = True,
+        status_of: Callable[[BaseException], int] | None = None,
         **attributes: Any,
     ) -> None:
         settings = _settings(interspersed)
         super().__init__(name, short_help=summary, add_help_option=False, context_settings=settings, **attributes)
         self.summary = summary
         self.drop_in = drop_in
+        self.status_of = status_of
         taken = {word for param in self.params for word in (*param.opts, *param.secondary_opts)}
         self.params += common.options(taken, formats, drop_in=drop_in is not None, c_common=c_common)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if self.status_of is not None:
+            output_of(ctx).status_of = self.status_of
         return super().parse_args(ctx, _sorted(self, ctx, args))
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -15,7 +15,7 @@ from pyglobus.cli.option import SAME, Option
 from pyglobus.cli.output import Output
 
 SECTION = "General options"
-_ALWAYS_C = ("-help", "-usage", "-version", "-versions")
+_ALWAYS_C = ("-help", "-usage", "-version")
 
 
 def output_of(ctx: click.Context) -> Output:
@@ -64,7 +64,9 @@ def options(
         choice = click.Choice(list(formats))
         put = _set("format")
         made.append(make("--format", type=choice, default="text", callback=put, help=f"Print results as {kinds}."))
-    made.append(make("--debug", is_flag=True, callback=_set("debug"), help="Show Python tracebacks and all of -vv."))
+    made.append(
+        make("-debug", "--debug", is_flag=True, callback=_set("debug"), help="Show Python tracebacks and all of -vv.")
+    )
     if drop_in:
         for name, text, what in (
             ("version", _version, "the version"),

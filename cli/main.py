@@ -37,6 +37,11 @@ def url_copy() -> int:
     return run(_leaf("url-copy"), "pyglobus-url-copy")
 
 
+def proxy_init() -> int:
+    """The command ``proxy-init``."""
+    return run(_leaf("proxy", "init"), "proxy-init")
+
+
 def run(load: Callable[[], click.Command], prog: str, arguments: Sequence[str] | None = None) -> int:
     """Run the command that ``load`` imports, under the name ``prog``; returns the exit status, or dies by a signal.
 
@@ -69,11 +74,11 @@ def _occupy_standard_descriptors() -> None:
             os.open(os.devnull, mode)
 
 
-def _leaf(name: str) -> Callable[[], click.Command]:
+def _leaf(name: str, verb: str | None = None) -> Callable[[], click.Command]:
     def load() -> click.Command:
         from pyglobus.cli import tree
 
-        return tree.load(name)
+        return tree.load(name, verb)
 
     return load
 
@@ -108,7 +113,6 @@ def _invoke(command: click.Command, prog: str, arguments: list[str], output: Out
 def _report(error: Exception, arguments: list[str], output: Output) -> int:
     import click
 
-    from pyglobus.cli.exits import code_of
     from pyglobus.core import errors
 
     shown: Exception = error
@@ -119,7 +123,7 @@ def _report(error: Exception, arguments: list[str], output: Output) -> int:
     if number := signals.received():
         _show(output, _interrupted(number), 128 + number)
         return 128 + number
-    status = int(code_of(shown))
+    status = int(output.status_of(shown))
     _show(output, shown, status)
     return status
 

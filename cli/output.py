@@ -42,6 +42,8 @@ class Output:
         self.verbosity = 0
         self.quiet = False
         self.debug = False
+        #: The exit status for an error; a drop-in command puts its C tool's numbers here.
+        self.status_of: Callable[[BaseException], int] = code_of
         #: Set by a live display: called before anything else is written to the terminal.
         self.clear_display: Callable[[], None] | None = None
 
@@ -70,10 +72,20 @@ class Output:
         if text:
             self._write(sys.stdout, text)
 
+    def part(self, text: str) -> None:
+        """Write a part of a line to stdout, at once."""
+        self._write(sys.stdout, text, end="")
+        self.flush()
+
     def note(self, text: str) -> None:
         """Tell something worth knowing, on stderr, unless -q."""
         if not self.quiet and self.is_text:
             self._write(sys.stderr, f"{self.command}: {text}")
+
+    def warning(self, text: str) -> None:
+        """Tell what must not be overlooked, on stderr, as it is and even with -q."""
+        if self.is_text:
+            self._write(sys.stderr, text)
 
     def detail(self, text: str) -> None:
         """Tell how something is done, on stderr, with -vv or --debug."""
@@ -112,11 +124,11 @@ class Output:
         with _telling():
             sys.stdout.flush()
 
-    def _write(self, stream: IO[str], text: str) -> None:
+    def _write(self, stream: IO[str], text: str, end: str = "\n") -> None:
         if self.clear_display is not None:
             self.clear_display()
         with _telling():
-            stream.write(text + "\n")
+            stream.write(text + end)
 
 
 def error_record(error: errors.Error, exit_code: int) -> dict[str, Any]:

@@ -20,7 +20,8 @@ from pyglobus.core.version import __version__
 class Entry(NamedTuple):
     """Where a command is, and what the overview says about it.
 
-    ``verbs`` are those of a noun; ``script`` is the name that a command has on PATH besides its place in the tree.
+    ``verbs`` are those of a noun; ``script`` is the name that a command has on PATH besides its place in the tree, and
+    ``verb_scripts`` those that verbs of a noun have.
     """
 
     section: str
@@ -29,6 +30,7 @@ class Entry(NamedTuple):
     summary: str
     verbs: tuple[str, ...] = ()
     script: str | None = None
+    verb_scripts: Mapping[str, str] = {}
 
     def page(self, name: str) -> str:
         """The name of the manual page for this entry, called ``name`` in the tree."""
@@ -42,6 +44,14 @@ TREE: Mapping[str, Entry] = {
         "url_copy",
         "copy a file between URLs",
         script="pyglobus-url-copy",
+    ),
+    "proxy": Entry(
+        "Security",
+        "pyglobus.cli.commands.proxy",
+        "proxy",
+        "short-lived credentials in your name",
+        ("init", "info", "verify", "sign", "destroy"),
+        verb_scripts={"init": "proxy-init"},
     ),
     "cert": Entry(
         "Security",
@@ -70,13 +80,26 @@ _START = (
 )
 
 
-def load(name: str) -> click.Command:
-    """Import the command of that name."""
+def load(name: str, verb: str | None = None) -> click.Command:
+    """Import the command of that name, or a verb of that noun."""
     import importlib
 
     entry = TREE[name]
     found = getattr(importlib.import_module(entry.module), entry.attribute)
+    if verb is not None:
+        assert isinstance(found, Group)
+        found = found.commands[verb]
     assert isinstance(found, click.Command)
+    return found
+
+
+def scripts() -> dict[str, tuple[str, str | None]]:
+    """The names on PATH beside ``pyglobus``, and what to `load` for each."""
+    found: dict[str, tuple[str, str | None]] = {}
+    for name, entry in TREE.items():
+        if entry.script:
+            found[entry.script] = (name, None)
+        found |= {script: (name, verb) for verb, script in entry.verb_scripts.items()}
     return found
 
 

@@ -252,6 +252,7 @@ complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pygl
 complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -o quiet -d 'Show errors and results only'
 complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -l quiet -d 'Show errors and results only'
 complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -l format -x -a 'text json jsonl' -d 'Print results as text, as one JSON document or as JSON lines'
+complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -o debug -d 'Show Python tracebacks and all of -vv'
 complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -l debug -d 'Show Python tracebacks and all of -vv'
 complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -o version -d 'Print the version and end'
 complete -c pyglobus-url-copy -n '__pyglobus_at __pyglobus_url_copy_paths __pyglobus_url_copy_valued \'\'' -l version -d 'Print the version and end'

@@ -127,7 +127,7 @@ _pyglobus_offer() {
 _pyglobus_table() {
     case "$1" in
     '')
-        verbs='url-copy cert xio sandbox version'
+        verbs='url-copy proxy cert xio sandbox version'
         options='-version --version -h -help --help'
         values=()
         arguments=()
@@ -136,10 +136,58 @@ _pyglobus_table() {
         ;;
     'url-copy')
         verbs=''
-        options='-vb -verbose-perf --classic-rates -dbg -debugftp --debug-ftp --stats -r -recurse --recurse -f -filename --from-file -do -dump-only --dump-only -list -list-url --list -sync --sync -sync-level --sync-level -c -continue-on-error --keep-going -cc -concurrency --concurrency -off -partial-offset --offset -len -partial-length --length -cd -create-dest --create-dest --inplace -a -ascii --ascii -b -binary --binary -rp -relative-paths --relative-paths -fast -fast-data-channels --reuse-data-channels -p -parallel --parallel -tcp-bs -tcp-buffer-size --tcp-buffer-size -bs -block-size --block-size -notpt -no-third-party-transfers --no-third-party -pp -pipeline --pipeline -ppq -pipelineq --pipeline-depth -dp -delayed-pasv --delayed-passive -stripe -striped --striped -sbs -striped-block-size --stripe-block-size -allo -allocate --allocate -no-allo -no-allocate --no-allocate -ipv6 -IPv6 --ipv6 -g2 -gridftp2 --gridftp2 -no-g2 -nogridftp2 --no-gridftp2 -u -udt --udt -nodcau -no-data-channel-authentication --no-data-auth -dcsafe -data-channel-safe --data-safe -dcpriv -data-channel-private --data-private -s -subject --subject -ss -source-subject --source-subject -ds -dest-subject --dest-subject --delegate -cred --credential -sc -src-cred --source-credential -dc -dst-cred --dest-credential -data-cred --data-credential -verify-checksum -checksum --verify-checksum -checksum-alg -algo --checksum-algorithm -rst -restart --restart -rst-retries --restart-retries -rst-interval --restart-interval -rst-timeout --restart-timeout -st -stall-timeout --stall-timeout --connect-timeout --timeout -mn -module-name --module -mp -module-parameters --module-arguments -smn -src-module-name --source-module -smp -src-module-parameters --source-module-arguments -dmn -dst-module-name --dest-module -dmp -dst-module-parameters --dest-module-arguments -dcstack -data-channel-stack --data-stack -src-dcstack -source-data-channel-stack --source-data-stack -dst-dcstack -dest-data-channel-stack --dest-data-stack -fsstack -file-system-stack --file-stack -src-fsstack -source-file-system-stack --source-file-stack -dst-fsstack -dest-file-system-stack --dest-file-stack -P -pipe --pipe -SP -src-pipe --source-pipe -DP -dst-pipe --dest-pipe -aa -authz-assert --assertion -saa -src-authz-assert --source-assertion -daa -dst-authz-assert --dest-assertion -cache-aa -cache-authz-assert --keep-assertion -cache-saa -cache-src-authz-assert --keep-source-assertion -cache-daa -cache-dst-authz-assert --keep-dest-assertion -v -verbose --verbose -vv -q -quiet --quiet --format --debug -version --version -versions --versions -usage --usage -h -help --help'
+        options='-vb -verbose-perf --classic-rates -dbg -debugftp --debug-ftp --stats -r -recurse --recurse -f -filename --from-file -do -dump-only --dump-only -list -list-url --list -sync --sync -sync-level --sync-level -c -continue-on-error --keep-going -cc -concurrency --concurrency -off -partial-offset --offset -len -partial-length --length -cd -create-dest --create-dest --inplace -a -ascii --ascii -b -binary --binary -rp -relative-paths --relative-paths -fast -fast-data-channels --reuse-data-channels -p -parallel --parallel -tcp-bs -tcp-buffer-size --tcp-buffer-size -bs -block-size --block-size -notpt -no-third-party-transfers --no-third-party -pp -pipeline --pipeline -ppq -pipelineq --pipeline-depth -dp -delayed-pasv --delayed-passive -stripe -striped --striped -sbs -striped-block-size --stripe-block-size -allo -allocate --allocate -no-allo -no-allocate --no-allocate -ipv6 -IPv6 --ipv6 -g2 -gridftp2 --gridftp2 -no-g2 -nogridftp2 --no-gridftp2 -u -udt --udt -nodcau -no-data-channel-authentication --no-data-auth -dcsafe -data-channel-safe --data-safe -dcpriv -data-channel-private --data-private -s -subject --subject -ss -source-subject --source-subject -ds -dest-subject --dest-subject --delegate -cred --credential -sc -src-cred --source-credential -dc -dst-cred --dest-credential -data-cred --data-credential -verify-checksum -checksum --verify-checksum -checksum-alg -algo --checksum-algorithm -rst -restart --restart -rst-retries --restart-retries -rst-interval --restart-interval -rst-timeout --restart-timeout -st -stall-timeout --stall-timeout --connect-timeout --timeout -mn -module-name --module -mp -module-parameters --module-arguments -smn -src-module-name --source-module -smp -src-module-parameters --source-module-arguments -dmn -dst-module-name --dest-module -dmp -dst-module-parameters --dest-module-arguments -dcstack -data-channel-stack --data-stack -src-dcstack -source-data-channel-stack --source-data-stack -dst-dcstack -dest-data-channel-stack --dest-data-stack -fsstack -file-system-stack --file-stack -src-fsstack -source-file-system-stack --source-file-stack -dst-fsstack -dest-file-system-stack --dest-file-stack -P -pipe --pipe -SP -src-pipe --source-pipe -DP -dst-pipe --dest-pipe -aa -authz-assert --assertion -saa -src-authz-assert --source-assertion -daa -dst-authz-assert --dest-assertion -cache-aa -cache-authz-assert --keep-assertion -cache-saa -cache-src-authz-assert --keep-source-assertion -cache-daa -cache-dst-authz-assert --keep-dest-assertion -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -version --version -versions --versions -usage --usage -h -help --help'
         values=(['--stats']='' ['-f']='' ['-filename']='' ['--from-file']='' ['-do']='' ['-dump-only']='' ['--dump-only']='' ['-list']='url' ['-list-url']='url' ['--list']='url' ['-sync-level']='' ['--sync-level']='' ['-cc']='' ['-concurrency']='' ['--concurrency']='' ['-off']='' ['-partial-offset']='' ['--offset']='' ['-len']='' ['-partial-length']='' ['--length']='' ['-p']='' ['-parallel']='' ['--parallel']='' ['-tcp-bs']='' ['-tcp-buffer-size']='' ['--tcp-buffer-size']='' ['-bs']='' ['-block-size']='' ['--block-size']='' ['-ppq']='' ['-pipelineq']='' ['--pipeline-depth']='' ['-sbs']='' ['-striped-block-size']='' ['--stripe-block-size']='' ['-s']='' ['-subject']='' ['--subject']='' ['-ss']='' ['-source-subject']='' ['--source-subject']='' ['-ds']='' ['-dest-subject']='' ['--dest-subject']='' ['--delegate']='=auto none limited full' ['-cred']='file' ['--credential']='file' ['-sc']='file' ['-src-cred']='file' ['--source-credential']='file' ['-dc']='file' ['-dst-cred']='file' ['--dest-credential']='file' ['-data-cred']='' ['--data-credential']='' ['-checksum-alg']='' ['-algo']='' ['--checksum-algorithm']='' ['-rst-retries']='' ['--restart-retries']='' ['-rst-interval']='' ['--restart-interval']='' ['-rst-timeout']='' ['--restart-timeout']='' ['-st']='' ['-stall-timeout']='' ['--stall-timeout']='' ['--connect-timeout']='' ['--timeout']='' ['-mn']='' ['-module-name']='' ['--module']='' ['-mp']='' ['-module-parameters']='' ['--module-arguments']='' ['-smn']='' ['-src-module-name']='' ['--source-module']='' ['-smp']='' ['-src-module-parameters']='' ['--source-module-arguments']='' ['-dmn']='' ['-dst-module-name']='' ['--dest-module']='' ['-dmp']='' ['-dst-module-parameters']='' ['--dest-module-arguments']='' ['-dcstack']='' ['-data-channel-stack']='' ['--data-stack']='' ['-src-dcstack']='' ['-source-data-channel-stack']='' ['--source-data-stack']='' ['-dst-dcstack']='' ['-dest-data-channel-stack']='' ['--dest-data-stack']='' ['-fsstack']='' ['-file-system-stack']='' ['--file-stack']='' ['-src-fsstack']='' ['-source-file-system-stack']='' ['--source-file-stack']='' ['-dst-fsstack']='' ['-dest-file-system-stack']='' ['--dest-file-stack']='' ['-P']='' ['-pipe']='' ['--pipe']='' ['-SP']='' ['-src-pipe']='' ['--source-pipe']='' ['-DP']='' ['-dst-pipe']='' ['--dest-pipe']='' ['-aa']='' ['-authz-assert']='' ['--assertion']='' ['-saa']='' ['-src-authz-assert']='' ['--source-assertion']='' ['-daa']='' ['-dst-authz-assert']='' ['--dest-assertion']='' ['--format']='=text json jsonl')
         arguments=('url' 'url')
         repeated=
+        interspersed=yes
+        ;;
+    'proxy')
+        verbs='init info verify sign destroy'
+        options='-h -help --help'
+        values=()
+        arguments=()
+        repeated=
+        interspersed=
+        ;;
+    'proxy init')
+        verbs=''
+        options='-limited --limited -independent --independent -policy --policy -pl -policy-language --policy-language -path-length --path-length -valid --valid -hours --hours -rfc --rfc -draft --draft -old --old -bits --bits --key-type -cert --cert -key --key -certdir --cert-dir -out --out -pwstdin --pass-phrase-stdin --pass-phrase-file --pass-phrase-credential -verify --verify --renew-below --export -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -version --version -versions --versions -usage --usage -h -help --help'
+        values=(['-policy']='file' ['--policy']='file' ['-pl']='' ['-policy-language']='' ['--policy-language']='' ['-path-length']='' ['--path-length']='' ['-valid']='' ['--valid']='' ['-hours']='' ['--hours']='' ['-bits']='=512 1024 2048 3072 4096 8192' ['--bits']='=512 1024 2048 3072 4096 8192' ['--key-type']='=rsa p256 p384' ['-cert']='file' ['--cert']='file' ['-key']='file' ['--key']='file' ['-certdir']='file' ['--cert-dir']='file' ['-out']='file' ['--out']='file' ['--pass-phrase-file']='file' ['--pass-phrase-credential']='' ['--renew-below']='' ['--export']='=sh csh fish' ['--format']='=text json')
+        arguments=()
+        repeated=
+        interspersed=yes
+        ;;
+    'proxy info')
+        verbs=''
+        options='-file -f --file -subject -s --subject -issuer -i --issuer -identity --identity -type --type -timeleft --timeleft -strength --strength -path --path -text --text -all --all -rfc2253 --rfc2253 -exists -e --exists -valid -v --valid -hours -h --hours -bits -b --bits -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -version --version -versions --versions -usage --usage -help --help'
+        values=(['-file']='file' ['-f']='file' ['--file']='file' ['-valid']='' ['-v']='' ['--valid']='' ['-hours']='' ['-h']='' ['--hours']='' ['-bits']='' ['-b']='' ['--bits']='' ['--format']='=text json')
+        arguments=()
+        repeated=
+        interspersed=yes
+        ;;
+    'proxy verify')
+        verbs=''
+        options='-certdir --cert-dir -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -h -help --help'
+        values=(['-certdir']='file' ['--cert-dir']='file' ['--format']='=text json')
+        arguments=('file')
+        repeated=
+        interspersed=yes
+        ;;
+    'proxy sign')
+        verbs=''
+        options='-limited --limited -independent --independent -policy --policy -pl -policy-language --policy-language -path-length --path-length -valid --valid -hours --hours -rfc --rfc -draft --draft -old --old --proxy -out --out -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -h -help --help'
+        values=(['-policy']='file' ['--policy']='file' ['-pl']='' ['-policy-language']='' ['--policy-language']='' ['-path-length']='' ['--path-length']='' ['-valid']='' ['--valid']='' ['-hours']='' ['--hours']='' ['--proxy']='file' ['-out']='file' ['--out']='file' ['--format']='=text json')
+        arguments=('file')
+        repeated=
+        interspersed=yes
+        ;;
+    'proxy destroy')
+        verbs=''
+        options='-default --default -all --all -dryrun --dry-run -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -version --version -versions --versions -usage --usage -h -help --help'
+        values=(['--format']='=text json')
+        arguments=('file')
+        repeated=yes
         interspersed=yes
         ;;
     'cert')
@@ -152,7 +200,7 @@ _pyglobus_table() {
         ;;
     'cert sign')
         verbs=''
-        options='--credential -v -verbose --verbose -vv -q -quiet --quiet --format --debug -h -help --help'
+        options='--credential -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -h -help --help'
         values=(['--credential']='file' ['--format']='=text json')
         arguments=('file' 'file')
         repeated=
@@ -160,7 +208,7 @@ _pyglobus_table() {
         ;;
     'cert verify')
         verbs=''
-        options='-certdir --certdir --identity -v -verbose --verbose -vv -q -quiet --quiet --format --debug -h -help --help'
+        options='-certdir --certdir --identity -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -h -help --help'
         values=(['-certdir']='file' ['--certdir']='file' ['--identity']='' ['--format']='=text json')
         arguments=('file' 'file')
         repeated=
@@ -176,7 +224,7 @@ _pyglobus_table() {
         ;;
     'xio cat')
         verbs=''
-        options='-s --stack -l --listen -d --no-input --mode -t --timeout --credential --authorization --identity --delegate --protection --anonymous --tls -v -verbose --verbose -vv -q -quiet --quiet --format --debug -h -help --help'
+        options='-s --stack -l --listen -d --no-input --mode -t --timeout --credential --authorization --identity --delegate --protection --anonymous --tls -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -h -help --help'
         values=(['-s']='' ['--stack']='' ['--mode']='=r w a' ['-t']='' ['--timeout']='' ['--credential']='file' ['--authorization']='=host self none' ['--identity']='' ['--delegate']='=none limited full' ['--protection']='=private integrity none' ['--format']='=text json')
         arguments=('')
         repeated=
@@ -192,7 +240,7 @@ _pyglobus_table() {
         ;;
     'sandbox up')
         verbs=''
-        options='--name --dir --account -v -verbose --verbose -vv -q -quiet --quiet --format --debug -h -help --help'
+        options='--name --dir --account -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -h -help --help'
         values=(['--name']='' ['--dir']='directory' ['--account']='' ['--format']='=text json')
         arguments=()
         repeated=
@@ -200,7 +248,7 @@ _pyglobus_table() {
         ;;
     'sandbox status')
         verbs=''
-        options='--name --dir -v -verbose --verbose -vv -q -quiet --quiet --format --debug -h -help --help'
+        options='--name --dir -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -h -help --help'
         values=(['--name']='' ['--dir']='directory' ['--format']='=text json')
         arguments=()
         repeated=
@@ -208,7 +256,7 @@ _pyglobus_table() {
         ;;
     'sandbox env')
         verbs=''
-        options='--name --dir --shell -v -verbose --verbose -vv -q -quiet --quiet --format --debug -h -help --help'
+        options='--name --dir --shell -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -h -help --help'
         values=(['--name']='' ['--dir']='directory' ['--shell']='=sh csh fish' ['--format']='=text json')
         arguments=()
         repeated=
@@ -216,7 +264,7 @@ _pyglobus_table() {
         ;;
     'sandbox exec')
         verbs=''
-        options='--name --dir -v -verbose --verbose -vv -q -quiet --quiet --debug -h -help --help'
+        options='--name --dir -v -verbose --verbose -vv -q -quiet --quiet -debug --debug -h -help --help'
         values=(['--name']='' ['--dir']='directory')
         arguments=('command')
         repeated=yes
@@ -224,7 +272,7 @@ _pyglobus_table() {
         ;;
     'sandbox logs')
         verbs=''
-        options='--name --dir -f -follow --follow -v -verbose --verbose -vv -q -quiet --quiet --debug -h -help --help'
+        options='--name --dir -f -follow --follow -v -verbose --verbose -vv -q -quiet --quiet -debug --debug -h -help --help'
         values=(['--name']='' ['--dir']='directory')
         arguments=('')
         repeated=
@@ -232,7 +280,7 @@ _pyglobus_table() {
         ;;
     'sandbox down')
         verbs=''
-        options='--name --dir -v -verbose --verbose -vv -q -quiet --quiet --debug -h -help --help'
+        options='--name --dir -v -verbose --verbose -vv -q -quiet --quiet -debug --debug -h -help --help'
         values=(['--name']='' ['--dir']='directory')
         arguments=()
         repeated=
@@ -240,7 +288,7 @@ _pyglobus_table() {
         ;;
     'version')
         verbs=''
-        options='-v -verbose --verbose -vv -q -quiet --quiet --format --debug -h -help --help'
+        options='-v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -h -help --help'
         values=(['--format']='=text json')
         arguments=()
         repeated=

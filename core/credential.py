@@ -21,13 +21,13 @@ nothing of this is called on the way to a login; what `load` loads is used for i
 from __future__ import annotations
 
 import os
-import pwd
-import stat
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 from pyglobus.core import errors
+from pyglobus.core.x509 import filerules
+from pyglobus.core.x509.filerules import default_proxy, home
 from pyglobus.ffi.credential import FileFacts, read_certificate, read_proxy
 from pyglobus.ffi.engine import engine
 from pyglobus.ffi.errors import GlobusError
@@ -35,9 +35,6 @@ from pyglobus.ffi.gss import GssCredential
 
 T = TypeVar("T")
 Kind: TypeAlias = Literal["proxy", "certificate", "host"]
-
-#: Larger than any chain of proxies; whatever is beyond it is no credential.
-MAX_SIZE = 1 << 20
 
 _SYSTEM_DIRECTORY = "/etc/grid-security"
 _WHAT = "cannot use credential"
@@ -145,7 +142,7 @@ class _Search:
 
     def host(self) -> Choice | None:
         location = self._environ.get("GLOBUS_LOCATION", "/usr")
-        for directory in (_SYSTEM_DIRECTORY, f"{location}/etc", f"{_home()}/.globus"):
+        for directory in (_SYSTEM_DIRECTORY, f"{location}/etc", f"{home()}/.globus"):
             certificate = f"{directory}/hostcert.pem"
             if os.path.exists(certificate):
                 reason = "a host certificate that can be read wins over a proxy"
@@ -165,7 +162,7 @@ class _Search:
         return None if self._skips(path) else Choice("proxy", path, path, reason, tuple(self._skipped))
 
     def user(self) -> Choice | None:
-        certificate = self._environ.get("X509_USER_CERT", f"{_home()}/.globus/usercert.pem")
+        certificate = self._environ.get("X509_USER_CERT", f"{home()}/.globus/usercert.pem")
         reason = "there is no proxy, but a key without pass phrase"
         return self._certificate("certificate", certificate, user_key(self._environ), reason)
 
@@ -191,21 +188,9 @@ class _Search:
         return fault is not None
 
 
-def default_proxy() -> str:
-    """The proxy file of a user who has set nothing."""
-    return f"/tmp/x509up_u{os.geteuid()}"  # noqa: S108 - the place that all grid software agrees on
-
-
 def user_key(environ: Mapping[str, str]) -> str:
     """The file of the user's private key."""
-    return environ.get("X509_USER_KEY", f"{_home()}/.globus/userkey.pem")
-
-
-def _home() -> str:
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_dir
-    except KeyError:
-        return "/nonexistent"
+    return environ.get("X509_USER_KEY", f"{home()}/.globus/userkey.pem")
 
 
 def _file_fault(path: str, *, private: bool = True) -> str | None:
@@ -216,21 +201,13 @@ def _file_fault(path: str, *, private: bool = True) -> str | None:
         return "no-credential"
     except OSError:
         return "credential-unreadable"
-    if not stat.S_ISREG(status.st_mode):
-        return "credential-not-a-file"
-    if status.st_uid != os.geteuid():
-        return "credential-not-owned"
-    if status.st_mode & (0o177 if private else 0o133):
-        return "credential-exposed"
-    if status.st_size == 0:
-        return "credential-empty"
-    return "not-a-credential" if status.st_size > MAX_SIZE else None
+    return filerules.fault(status, private=private)
 
 
 def _is_encrypted(key: str) -> bool:
     try:
         with open(key, "rb") as stream:
-            return b"ENCRYPTED" in stream.read(MAX_SIZE)
+            return b"ENCRYPTED" in stream.read(filerules.MAX_SIZE)
     except OSError:
         return False
 

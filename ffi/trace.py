@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A library object that writes each call through it to stderr, one line a call, without secrets.
 
-Arguments that point to structures are shown as addresses, so pass phrases inside them never appear; user names and
-passwords inside URLs are blanked. The event loop's own turns are left out.
+Arguments that point to structures are shown as addresses, so pass phrases inside them never appear; of bytes that are
+longer than any path, or hold a private key, only the length is shown; user names and passwords inside URLs are blanked.
+The event loop's own turns are left out.
 """
 
 from __future__ import annotations
@@ -20,7 +21,12 @@ _QUIET = frozenset(
 _USERINFO = re.compile(rb"//[^/\s]*@")
 
 
+_MAX_BYTES = 4096
+
+
 def _show(value: Any) -> str:
+    if isinstance(value, bytes) and (len(value) > _MAX_BYTES or b"PRIVATE KEY" in value):
+        return f"<{len(value)} bytes>"
     return repr(_USERINFO.sub(b"//***@", value)) if isinstance(value, bytes) else repr(value)
 
 

@@ -23,7 +23,7 @@ import mdoc
 from pyglobus.cli import common, usage
 from pyglobus.cli.command import Argument, Command, Group, Option
 from pyglobus.cli.exits import ExitCode
-from pyglobus.cli.tree import TREE, Tree, load
+from pyglobus.cli.tree import TREE, Tree, load, scripts
 from pyglobus.core.version import __version__
 
 HERE = Path(__file__).parent
@@ -51,6 +51,10 @@ def pages() -> Iterator[Page]:
         parent = None if entry.script else root
         ctx = click.Context(command, info_name=entry.script or name, parent=parent)
         yield Page(entry.page(name), command, ctx, entry.summary)
+    for script, (name, verb) in scripts().items():
+        if verb is not None:
+            command = load(name, verb)
+            yield Page(script, command, click.Context(command, info_name=script), command.short_help or "")
 
 
 def render(page: Page) -> str:
@@ -74,8 +78,9 @@ def render(page: Page) -> str:
     for name, body in (*prose.items(), *shared.items()):
         written = mdoc.write(body)
         sections[name] = mdoc.joined(sections.get(name, []), written)
-    if isinstance(page.command, Command) and page.command.drop_in:
-        sections.setdefault("COMPATIBILITY", []).extend(_compatibility(page.command))
+    for command in [verb for verb, _ in _of_noun(page)] if _is_noun(page) else [page.command]:
+        if isinstance(command, Command) and command.drop_in:
+            sections["COMPATIBILITY"] = mdoc.joined(sections.get("COMPATIBILITY", []), list(_compatibility(command)))
     sections["SEE ALSO"] = list(_see_also(page, keys.get("see", "")))
     ordered = [name for name in sections if name not in _LAST] + [name for name in _LAST if name in sections]
     lines = [_MARK, f".Dd {_date(keys['date'])}", f".Dt {page.name.upper()} 1", f".Os pyglobus {__version__}"]
@@ -113,8 +118,8 @@ def _entries() -> Iterator[str]:
             if entry.section == section:
                 yield f".It Nm pyglobus {name}" + (f" Brq {' | '.join(entry.verbs)}" if entry.verbs else "")
                 yield from mdoc.paragraph(f"{entry.summary[:1].upper()}{entry.summary[1:]}.")
-                if entry.script:
-                    yield from mdoc.paragraph(f"Also a command of its own, `{entry.script}`.")
+                for own in filter(None, (entry.script, *entry.verb_scripts.values())):
+                    yield from mdoc.paragraph(f"Also a command of its own, `{own}`.")
                 yield from ("See", _reference(entry.page(name), "."))
         yield ".El"
     tree = Tree()
@@ -152,6 +157,10 @@ def _shared(page: Page) -> list[tuple[Option, click.Context]]:
             if everywhere or option.section == common.SECTION:
                 found.setdefault(option.name, (option, ctx))
     return list(found.values())
+
+
+def _is_noun(page: Page) -> bool:
+    return isinstance(page.command, Group) and not isinstance(page.command, Tree)
 
 
 def _of_noun(page: Page) -> Iterator[tuple[click.Command, click.Context]]:
@@ -227,7 +236,7 @@ def _compatibility(command: Command) -> Iterator[str]:
 
 
 def _see_also(page: Page, more: str) -> Iterator[str]:
-    own = [entry.page(name) for name, entry in TREE.items()]
+    own = list(dict.fromkeys((*(entry.page(name) for name, entry in TREE.items()), *scripts())))
     names = ["pyglobus", *own] if page.name != "pyglobus" else own
     names = [f"{name}(1)" for name in names if name != page.name] + [name for name in more.split(", ") if name]
     names.sort(key=lambda name: (name[-2], name))

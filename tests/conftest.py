@@ -31,9 +31,6 @@ from pyglobus.core.sandbox import Sandbox, Server
 if TYPE_CHECKING:
     from pyglobus.core.sandbox.authority import Authority, Issued
 
-#: The pass phrase of the lab's user, for ``locked.pem``. Tests look for it where it must not be.
-PASS_PHRASE = "Mellon, said the friend"
-
 #: Variables that tell of the user's own grid, or change how a client behaves or looks.
 FOREIGN = (
     "X509_",
@@ -166,6 +163,8 @@ class Lab:
     directory: Path
     authority: Authority
     user: Issued
+    #: That of ``locked.pem``, the user's key once more. Tests look for it where it must not be.
+    pass_phrase: str = "Mellon, said the friend"
 
     @property
     def trusted(self) -> Path:
@@ -195,7 +194,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     made.trusted.mkdir()
     authority.trust_in(made.trusted)
     made.user.save(directory / "usercert.pem", directory / "userkey.pem")
-    made.user.save(directory / "usercert.pem", directory / "locked.pem", pass_phrase=PASS_PHRASE.encode())
+    made.user.save(directory / "usercert.pem", directory / "locked.pem", pass_phrase=made.pass_phrase.encode())
     return made
 
 

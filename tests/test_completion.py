@@ -15,11 +15,11 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from pyglobus.cli.tree import TREE
+from pyglobus.cli.tree import scripts
 
 ROOT = Path(__file__).parent.parent
 COMPLETIONS = ROOT / "completions"
-PROGRAMS = ["pyglobus", *(entry.script for entry in TREE.values() if entry.script)]
+PROGRAMS = ["pyglobus", *scripts()]
 SHELLS = ("bash", "zsh", "fish")
 Shell = Callable[[str], str]
 

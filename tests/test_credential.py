@@ -16,10 +16,11 @@ from typing import Any
 
 import pytest
 
-from pyglobus.core import credential, errors
+from pyglobus.core import errors
 from pyglobus.core.credential import find, inspect, load
 from pyglobus.core.sandbox import Sandbox
 from pyglobus.core.sandbox.authority import Issued
+from pyglobus.core.x509 import filerules
 from pyglobus.core.x509.keys import ec_key, rsa_key
 from pyglobus.ffi.engine import engine
 
@@ -203,7 +204,7 @@ def test_a_proxy_that_others_may_read_is_named_with_its_mode(login: Login, proxy
 
 def test_without_any_variable_the_default_file_is_looked_for() -> None:
     path = f"/tmp/x509up_u{os.geteuid()}"
-    assert credential.default_proxy() == path
+    assert filerules.default_proxy() == path
     try:
         choice = find({})
     except errors.CredentialError as error:

@@ -17,7 +17,7 @@ import pytest
 
 from pyglobus.cli.command import Command, Option
 from pyglobus.cli.exits import ExitCode
-from pyglobus.cli.tree import TREE, Tree, load
+from pyglobus.cli.tree import TREE, Tree, load, scripts
 from pyglobus.core.sandbox import Sandbox
 
 ROOT = Path(__file__).parent.parent
@@ -25,6 +25,7 @@ MAN = ROOT / "man"
 PAGES: dict[str, Callable[[], click.Command]] = {
     "pyglobus": Tree,
     **{entry.page(name): partial(load, name) for name, entry in TREE.items()},
+    **{script: partial(load, *place) for script, place in scripts().items()},
 }
 needs_mandoc = pytest.mark.skipif(shutil.which("mandoc") is None, reason="mandoc is not installed")
 
@@ -106,6 +107,10 @@ def test_examples_run(page: str, script: str, grid: Sandbox, served: Path, tmp_p
         "SHELL": "/bin/sh",
         "XDG_RUNTIME_DIR": str(runtime),
     }
+    if "proxy" in page:  # its examples make and destroy one, which must not be that of other tests
+        shutil.copy(grid.user.proxy, tmp_path / "proxy")
+        environment |= {"X509_USER_CERT": str(grid.user.certificate), "X509_USER_KEY": str(grid.user.key)}
+        environment["X509_USER_PROXY"] = str(tmp_path / "proxy")
     if page == "pyglobus-sandbox":  # its examples have sandboxes of their own
         del environment["PYGLOBUS_SANDBOX"]
     done = subprocess.run(

@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,7 +19,7 @@ from pyglobus.core.sandbox import Sandbox, Server
 from pyglobus.core.sandbox.authority import Authority, Issued
 from pyglobus.core.x509 import proxy, request, toolkit
 from pyglobus.core.x509.credential import Credential
-from pyglobus.core.x509.keys import ec_key, rsa_key
+from pyglobus.core.x509.keys import Key, ec_key, rsa_key
 from pyglobus.core.x509.kind import kind_of
 from pyglobus.core.x509.proxy import Wish
 from pyglobus.core.x509.proxycertinfo import INDEPENDENT, INHERIT_ALL, LIMITED, ProxyCertInfo
@@ -26,6 +27,9 @@ from pyglobus.core.x509.proxytype import Form, Rights
 from pyglobus.core.x509.toolkit import ProxyWish
 from pyglobus.ffi.engine import engine
 from pyglobus.ffi.gsi import GsiRequest
+
+if TYPE_CHECKING:
+    from tests.conftest import Lab
 
 LANGUAGE = "1.2.3.4.5"
 POLICY = b"read /data only"
@@ -97,7 +101,7 @@ each_maker = pytest.mark.parametrize("maker", MAKERS)
 
 
 @pytest.fixture(scope="module")
-def make(lab, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Sort], Path]:
+def make(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Sort], Path]:
     """A proxy file of that maker and sort, made once."""
     directory = tmp_path_factory.mktemp("proxies")
     policy = directory / "policy"
@@ -129,7 +133,7 @@ def run(*command: str, env: dict[str, str] | None = None, check: bool = True) ->
 
 @each_sort
 @each_maker
-def test_everybody_reads_the_same(maker: str, sort: Sort, make: Callable[[str, Sort], Path], lab) -> None:
+def test_everybody_reads_the_same(maker: str, sort: Sort, make: Callable[[str, Sort], Path], lab: Lab) -> None:
     path = make(maker, sort)
     data = path.read_bytes()
     credential = Credential.from_pem(data)
@@ -150,7 +154,7 @@ def test_everybody_reads_the_same(maker: str, sort: Sort, make: Callable[[str, S
 
 @each_sort
 @pytest.mark.parametrize("maker", MAKERS[:1] + MAKERS[2:])
-def test_openssl_takes_the_rfc_forms(maker: str, sort: Sort, make: Callable[[str, Sort], Path], lab) -> None:
+def test_openssl_takes_the_rfc_forms(maker: str, sort: Sort, make: Callable[[str, Sort], Path], lab: Lab) -> None:
     path = str(make(maker, sort))
     done = run(
         "openssl", "verify", "-allow_proxy_certs", "-CApath", str(lab.trusted), "-untrusted", path, path, check=False
@@ -159,7 +163,7 @@ def test_openssl_takes_the_rfc_forms(maker: str, sort: Sort, make: Callable[[str
 
 
 @pytest.fixture(scope="module")
-def server(grid: Sandbox, lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(grid: Sandbox, lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A GridFTP server that trusts the lab's authority, and knows its user."""
     gridmap = tmp_path_factory.mktemp("server") / "grid-mapfile"
     gridmap.write_text(f'"{lab.user.subject}" {grid.user.account}\n')
@@ -184,7 +188,7 @@ def test_a_server_takes_ours_as_it_takes_those_of_the_c_tool(
 
 
 @pytest.fixture(scope="module")
-def key():
+def key() -> Key:
     return rsa_key()
 
 
@@ -205,7 +209,7 @@ SUB_PROXIES = [
 
 @pytest.mark.parametrize(("first", "second", "expected"), SUB_PROXIES)
 def test_a_proxy_of_a_proxy_keeps_its_limits_as_in_the_libraries(
-    first: Wish, second: Wish, expected: tuple[Form, Rights] | None, key, lab
+    first: Wish, second: Wish, expected: tuple[Form, Rights] | None, key: Key, lab: Lab
 ) -> None:
     issuer = proxy.make(lab.user, first, key=key)
     c_wish = ProxyWish(second.form or "", second.rights or "")
@@ -221,14 +225,14 @@ def test_a_proxy_of_a_proxy_keeps_its_limits_as_in_the_libraries(
     assert (by_libraries.form, by_libraries.rights) == expected
 
 
-def test_a_restricted_proxy_hands_its_policy_down(key, lab) -> None:
+def test_a_restricted_proxy_hands_its_policy_down(key: Key, lab: Lab) -> None:
     issuer = proxy.make(lab.user, Wish(language=LANGUAGE, policy=POLICY), key=key)
     assert proxy.make(issuer, key=key).kind.info == ProxyCertInfo(LANGUAGE, POLICY)
     with pytest.raises(errors.CredentialError):
         proxy.make(issuer, Wish(rights=Rights.IMPERSONATION), key=key)
 
 
-def test_no_proxy_follows_where_the_path_length_ends(key, lab) -> None:
+def test_no_proxy_follows_where_the_path_length_ends(key: Key, lab: Lab) -> None:
     last = proxy.make(lab.user, Wish(path_length=0), key=key)
     with pytest.raises(errors.CredentialError) as refused:
         proxy.make(last, key=key)
@@ -241,7 +245,7 @@ def test_no_proxy_follows_where_the_path_length_ends(key, lab) -> None:
         proxy.make(zero, key=key)
 
 
-def test_no_proxy_outlives_a_certificate_of_its_chain(key, lab) -> None:
+def test_no_proxy_outlives_a_certificate_of_its_chain(key: Key, lab: Lab) -> None:
     short = proxy.make(lab.user, Wish(lifetime=dt.timedelta(minutes=5)), key=key)
     for wish in (Wish(), Wish(lifetime=None), Wish(lifetime=dt.timedelta.max)):
         made = proxy.make(short, wish, key=key)
@@ -250,15 +254,15 @@ def test_no_proxy_outlives_a_certificate_of_its_chain(key, lab) -> None:
     assert proxy.make(lab.user, Wish(lifetime=None), key=key).expires == lab.user.expires
 
 
-def test_what_has_expired_makes_no_proxy(key, lab) -> None:
+def test_what_has_expired_makes_no_proxy(key: Key, lab: Lab) -> None:
     now = dt.datetime.now(dt.UTC)
-    dates = {"not_before": now - dt.timedelta(days=2), "not_after": now - dt.timedelta(days=1)}
+    begin, end = now - dt.timedelta(days=2), now - dt.timedelta(days=1)
     with pytest.raises(errors.CredentialError) as refused:
-        proxy.make(lab.authority.issue("Late", key=key, **dates), key=key)
+        proxy.make(lab.authority.issue("Late", key=key, not_before=begin, not_after=end), key=key)
     assert refused.value.fault == "expired"
 
 
-def test_an_authority_makes_no_proxy(key, lab) -> None:
+def test_an_authority_makes_no_proxy(key: Key, lab: Lab) -> None:
     with pytest.raises(errors.CredentialError):
         proxy.make(lab.authority.root, key=key)
 
@@ -280,19 +284,19 @@ def test_an_authority_makes_no_proxy(key, lab) -> None:
         Wish(form=Form.LEGACY, language=LANGUAGE, policy=b"x"),
     ],
 )
-def test_a_wish_that_makes_no_sense_is_refused(wish: Wish, key, lab) -> None:
+def test_a_wish_that_makes_no_sense_is_refused(wish: Wish, key: Key, lab: Lab) -> None:
     with pytest.raises(errors.UsageError):
         proxy.make(lab.user, wish, key=key)
 
 
 @pytest.mark.parametrize("policy", [b"", b"a,pathlen:5", b"\x00\xff", b"x" * 60000])
-def test_a_policy_is_kept_byte_by_byte(policy: bytes, key, lab) -> None:
+def test_a_policy_is_kept_byte_by_byte(policy: bytes, key: Key, lab: Lab) -> None:
     info = proxy.make(lab.user, Wish(language=LANGUAGE, policy=policy, path_length=300), key=key).kind.info
     assert info == ProxyCertInfo(LANGUAGE, policy, 300)
 
 
 @pytest.mark.parametrize("curve", ["p256", "p384"])
-def test_elliptic_curves_make_good_chains(curve: str, lab) -> None:
+def test_elliptic_curves_make_good_chains(curve: str, lab: Lab) -> None:
     user = lab.authority.issue("Curved", key=ec_key(curve))
     for key in (rsa_key(), ec_key(curve)):
         made = proxy.make(user, key=key)
@@ -301,7 +305,7 @@ def test_elliptic_curves_make_good_chains(curve: str, lab) -> None:
         toolkit.verify(made.proxy_pem(), lab.trusted)
 
 
-def test_a_weak_key_is_refused(lab) -> None:
+def test_a_weak_key_is_refused(lab: Lab) -> None:
     from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
     weak = rsa.generate_private_key(public_exponent=65537, key_size=1024)
@@ -309,13 +313,15 @@ def test_a_weak_key_is_refused(lab) -> None:
         request.read(request.create(weak))
     for key in (weak, ed25519.Ed25519PrivateKey.generate()):
         with pytest.raises(errors.CredentialError):
-            proxy.sign(lab.user, key.public_key())
+            proxy.sign(lab.user, key.public_key())  # type: ignore[arg-type]  # what a caller may do wrong
 
 
 @pytest.mark.parametrize("asks", ["ours", "libraries"])
 @pytest.mark.parametrize("signs", ["ours", "libraries"])
 @pytest.mark.parametrize("rights", [Rights.IMPERSONATION, Rights.LIMITED])
-def test_delegation_goes_between_ours_and_the_libraries(asks: str, signs: str, rights: Rights, lab, key) -> None:
+def test_delegation_goes_between_ours_and_the_libraries(
+    asks: str, signs: str, rights: Rights, lab: Lab, key: Key
+) -> None:
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -342,7 +348,7 @@ def test_delegation_goes_between_ours_and_the_libraries(asks: str, signs: str, r
     toolkit.verify(made.proxy_pem(), lab.trusted)
 
 
-def test_a_request_may_ask_for_less(key, lab) -> None:
+def test_a_request_may_ask_for_less(key: Key, lab: Lab) -> None:
     asked = request.read(request.create(key, info=ProxyCertInfo(LIMITED, None, 4)))
     made = request.assemble(key, request.sign(lab.user, asked, Wish(path_length=2)))
     assert made.kind.info == ProxyCertInfo(LIMITED, None, 2)
@@ -353,14 +359,14 @@ def test_a_request_may_ask_for_less(key, lab) -> None:
     assert request.assemble(key, request.sign(limited, everything)).kind.rights is Rights.LIMITED
 
 
-def test_a_chain_for_another_key_is_refused(key, lab) -> None:
+def test_a_chain_for_another_key_is_refused(key: Key, lab: Lab) -> None:
     chain = request.sign(lab.user, request.read(request.create(key)))
     with pytest.raises(errors.CredentialError) as refused:
         request.assemble(ec_key(), chain)
     assert refused.value.fault == "key-mismatch"
 
 
-def test_the_extension_is_that_of_kind_of(key, lab) -> None:
+def test_the_extension_is_that_of_kind_of(key: Key, lab: Lab) -> None:
     """A proxy whose name does not follow from its issuer's is none, for ours as for the libraries."""
     user: Issued = lab.user
     other: Authority = lab.authority

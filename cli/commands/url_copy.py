@@ -30,7 +30,7 @@ _SHOWN = "What is shown"
     "url-copy",
     summary="copy a file between URLs",
     drop_in="globus-url-copy",
-    c_common=("-q", "-quiet", "-v", "-verbose"),
+    c_common=("-q", "-quiet", "-v", "-verbose", "-versions"),
     formats=("text", "json", "jsonl"),
 )
 @argument(

@@ -41,9 +41,9 @@ def ec_key(curve: str = "p256") -> ec.EllipticCurvePrivateKey:
     return ec.generate_private_key(CURVES[curve]())
 
 
-def begin(bits: int = MIN_RSA_BITS) -> Future[rsa.RSAPrivateKey]:
+def begin(bits: int = MIN_RSA_BITS) -> Future[Key]:
     """Look for an RSA key in a thread that the end of the process need not wait for."""
-    future: Future[rsa.RSAPrivateKey] = Future()
+    future: Future[Key] = Future()
 
     def look() -> None:
         try:

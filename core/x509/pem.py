@@ -17,13 +17,11 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
 from pyglobus.core import errors
-from pyglobus.core.x509 import keys
+from pyglobus.core.x509 import filerules, keys
 from pyglobus.core.x509.keys import Key
 
 T = TypeVar("T")
 
-#: A credential has a few KiB; a file of more than this is something else, such as a bundle of all authorities.
-MAX_BYTES = 1 << 20
 MAX_BLOCKS = 100
 
 CERTIFICATES = ("CERTIFICATE", "X509 CERTIFICATE")
@@ -47,7 +45,7 @@ class Block:
 
 def blocks(data: bytes, *, where: str | None = None) -> list[Block]:
     """The blocks of ``data``. Raises `errors.CredentialError` if there are none, or far too many."""
-    if len(data) > MAX_BYTES:
+    if len(data) > filerules.MAX_SIZE:
         raise _unreadable("it is too large for a credential", where, "not-pem")
     found = [Block(match[1].decode("ascii"), match[0] + b"\n") for match in _BLOCK.finditer(data)]
     if not found:

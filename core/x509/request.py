@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import NameOID
 
 from pyglobus.core import errors
-from pyglobus.core.x509 import keys, pem, proxy, proxycertinfo
+from pyglobus.core.x509 import filerules, keys, pem, proxy, proxycertinfo
 from pyglobus.core.x509.credential import Credential, chain_pem
 from pyglobus.core.x509.keys import Key, PublicKey
 from pyglobus.core.x509.kind import extensions
@@ -49,7 +49,7 @@ def create(key: Key, *, info: ProxyCertInfo | None = None, draft: bool = False) 
 
 def read(data: bytes, *, where: str | None = None) -> Request:
     """A request in PEM or DER. Raises `errors.CredentialError`: damaged, not signed with its own key, a weak key."""
-    if len(data) > pem.MAX_BYTES:
+    if len(data) > filerules.MAX_SIZE:
         raise _refused("it is too large for a request", where)
     try:
         if b"-----BEGIN" in data:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from pyglobus.core import errors, faults
+from pyglobus.core import errors
 from pyglobus.core.x509 import proxytype
 from pyglobus.core.x509.proxytype import Form, Rights
 from pyglobus.ffi.engine import engine
@@ -139,6 +139,8 @@ def _with(pem: bytes, act: Callable[[GsiCredential], T], where: str, *, what: st
     try:
         return engine().submit(whole).result()
     except GlobusError as error:
+        from pyglobus.core import faults
+
         found = faults.explain(error, what=what, where=where)
         if isinstance(found, errors.CredentialError):
             raise found from error

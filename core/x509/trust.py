@@ -20,10 +20,10 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from pyglobus.core import errors
-from pyglobus.core.x509 import names, pem, signingpolicy
+from pyglobus.core.x509 import filerules, names, pem, signingpolicy
+from pyglobus.core.x509.filerules import home
 from pyglobus.core.x509.signingpolicy import SigningPolicy
 from pyglobus.core.x509.toolkit import usable_directory
-from pyglobus.core.x509.userfiles import home
 
 #: More authorities or lists with one hash than this are not looked for.
 _MAX_NUMBER = 20
@@ -46,7 +46,7 @@ class TrustedDirectory:
         """The trusted certificates of this name, with their files."""
         wanted = names.canonical(name)
         for path in self._numbered(names.subject_hash(name), ""):
-            found = pem.certificate(_read(path, pem.MAX_BYTES), where=str(path))
+            found = pem.certificate(_read(path, filerules.MAX_SIZE), where=str(path))
             if names.canonical(found.subject) == wanted:
                 yield path, found
 
@@ -83,7 +83,7 @@ class TrustedDirectory:
             if path.suffix not in (".pem", ".crt", *(f".{i}" for i in range(_MAX_NUMBER))) or path.stem == right:
                 continue
             try:
-                found = pem.certificate(_read(path, pem.MAX_BYTES))
+                found = pem.certificate(_read(path, filerules.MAX_SIZE))
             except errors.Error:
                 continue
             if names.canonical(found.subject) == wanted:
@@ -107,7 +107,7 @@ def default_directory(environ: Mapping[str, str] | None = None) -> Path:
     environ = os.environ if environ is None else environ
     if named := environ.get("X509_CERT_DIR"):
         return Path(named)
-    candidates = [home() / ".globus" / "certificates", Path("/etc/grid-security/certificates")]
+    candidates = [Path(home(), ".globus/certificates"), Path("/etc/grid-security/certificates")]
     if location := environ.get("GLOBUS_LOCATION"):
         candidates.append(Path(location) / "share" / "certificates")
     for candidate in candidates:

@@ -5,15 +5,12 @@ Certificate: what X509_USER_CERT names, or else ~/.globus/usercert.pem. Key: wha
 ~/.globus/userkey.pem. If both are missing there: ~/.globus/usercred.p12. What a variable names must be there and be
 good. ``~`` is the home directory of the account, whatever HOME says.
 
-A file with a key must belong to the user and be closed to all others; a certificate must belong to the user and not
-be writable by others. Both may be one PEM file, or a PKCS #12 file.
+What owner and modes must be, `filerules` says. Both may be one PEM file, or a PKCS #12 file.
 """
 
 from __future__ import annotations
 
 import os
-import pwd
-import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,16 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyglobus.core import errors
+from pyglobus.core.x509 import filerules
+from pyglobus.core.x509.filerules import home
 
 if TYPE_CHECKING:
     from cryptography import x509
 
     from pyglobus.core.x509.credential import Credential
-
-MAX_BYTES = 1 << 20
-
-_PRIVATE = 0o177
-_PUBLIC = 0o133
 
 
 @dataclass(frozen=True)
@@ -102,13 +96,13 @@ def find(
 ) -> UserFiles:
     """Where the user's credential is; what is given is taken. Raises `errors.CredentialError` if there is none."""
     environ = os.environ if environ is None else environ
-    globus = home() / ".globus"
-    certificate = certificate or _named(environ, "X509_USER_CERT", globus / "usercert.pem", _PUBLIC)
-    key = key or _named(environ, "X509_USER_KEY", globus / "userkey.pem", _PRIVATE)
+    globus = Path(home(), ".globus")
+    certificate = certificate or _named(environ, "X509_USER_CERT", globus / "usercert.pem", False)
+    key = key or _named(environ, "X509_USER_KEY", globus / "userkey.pem", True)
     if certificate is None and key is None:
         both = globus / "usercred.p12"
         if both.exists():
-            _require(both, _PRIVATE)
+            _require(both, True)
             return UserFiles(both, both)
     if certificate is not None and key is not None:
         return UserFiles(certificate, key)
@@ -135,66 +129,46 @@ def read(path: Path, *, private: bool = True) -> bytes:
     except OSError as error:
         raise _system_error(path, error) from error
     with os.fdopen(descriptor, "rb") as stream:
-        _judge(path, os.fstat(descriptor), _PRIVATE if private else _PUBLIC)
-        data = stream.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
+        _judge(path, os.fstat(descriptor), private)
+        data = stream.read(filerules.MAX_SIZE + 1)
+    if len(data) > filerules.MAX_SIZE:
         raise _unusable(str(path), "it is too large for a credential", "not-a-credential")
     return data
 
 
-def _named(environ: Mapping[str, str], variable: str, default: Path, forbidden: int) -> Path | None:
+def _named(environ: Mapping[str, str], variable: str, default: Path, private: bool) -> Path | None:
     named = environ.get(variable)
     path = Path(named) if named is not None else default
     if named is None and not path.exists():
         return None
-    _require(path, forbidden)
+    _require(path, private)
     return path
 
 
-def _require(path: Path, forbidden: int) -> None:
+def _require(path: Path, private: bool) -> None:
     try:
         status = path.stat()
     except OSError as error:
         raise _system_error(path, error) from error
-    _judge(path, status, forbidden)
+    _judge(path, status, private)
 
 
-def _judge(path: Path, status: os.stat_result, forbidden: int) -> None:
-    where = str(path)
-    if not stat.S_ISREG(status.st_mode):
-        raise _unusable(where, "it is no regular file", "credential-not-a-file")
-    if status.st_uid != os.geteuid():
-        raise _unusable(where, "it belongs to somebody else", "credential-not-owned")
-    if status.st_mode & forbidden:
-        raise errors.CredentialError(
-            "cannot use credential",
-            where=where,
-            why=f"others have too much access to it (mode {stat.S_IMODE(status.st_mode):04o})",
-            hint=f"chmod {'600' if forbidden == _PRIVATE else '644'} {where}",
-            fault="credential-exposed",
-        )
-    if status.st_size == 0:
-        raise _unusable(where, "it is empty", "credential-empty")
+def _judge(path: Path, status: os.stat_result, private: bool) -> None:
+    fault = filerules.fault(status, private=private)
+    if fault is not None:
+        raise _known(fault, path)
 
 
-def _system_error(path: Path, error: OSError) -> errors.CredentialError:
+def _system_error(path: Path, error: OSError) -> errors.Error:
     missing = isinstance(error, FileNotFoundError | NotADirectoryError)
-    return errors.CredentialError(
-        "cannot read credential",
-        where=str(path),
-        why="it does not exist" if missing else error.strerror,
-        errno=error.errno,
-        fault="credential-missing" if missing else "credential-unreadable",
-    )
+    return _known("credential-missing" if missing else "credential-unreadable", path)
+
+
+def _known(fault: str, path: Path) -> errors.Error:
+    from pyglobus.core import faults
+
+    return faults.known(fault, what="cannot use credential", path=str(path))
 
 
 def _unusable(where: str, why: str, fault: str) -> errors.CredentialError:
     return errors.CredentialError("cannot use credential", where=where, why=why, fault=fault)
-
-
-def home() -> Path:
-    """The home directory of the account."""
-    try:
-        return Path(pwd.getpwuid(os.geteuid()).pw_dir)
-    except KeyError:
-        return Path("/nonexistent")
