@@ -471,6 +471,16 @@ def gsi_login_at_a_simple_server(lab: Lab) -> Record:
     return lab.fail(url, lab.copy)
 
 
+@case("no-gsi", *UNSUPPORTED, "does not accept grid credentials", "ftp://")
+def gsi_login_at_a_server_without_security(lab: Lab) -> Record:
+    return lab.fail(lab.spoken({"AUTH": "500 AUTH not understood"}, "gsiftp"), lab.copy)
+
+
+@case("login-refused", *CREDENTIAL, "refused the login .Anonymous access is not allowed")
+def anonymous_login_refused(lab: Lab) -> Record:
+    return lab.fail(lab.spoken({"USER": "530 Anonymous access is not allowed."}), lab.copy)
+
+
 @case("login-refused", *CREDENTIAL, "refused the login .Login incorrect")
 def wrong_password(lab: Lab) -> Record:
     return lab.fail(lab.spoken({"PASS": "530 Login incorrect."}), lab.copy)
@@ -719,7 +729,7 @@ def data_port_of_nonsense(lab: Lab) -> Record:
     return lab.fail(lab.spoken({"PASV": "227 nonsense", "RETR": "150 opening"}), lab.copy)
 
 
-@case("server-busy", *TRANSIENT, "no more sessions now .*Connection limit exceeded")
+@case("server-busy", *TRANSIENT, "not available now .*Connection limit exceeded")
 def server_with_enough_to_do(lab: Lab) -> Record:
     server = lab.server("-connections-max", "1", anonymous=True)
     with socket.create_connection(("localhost", server.port)) as first:
@@ -856,7 +866,10 @@ def file_that_the_account_may_not_read(lab: Lab) -> Record:
 @case("permission-denied", *DENIED, "permission denied at the server")
 def directory_that_the_account_may_not_write(lab: Lab) -> Record:
     lab.served.chmod(0o555)
-    return lab.fail(lab.local, lab.ftp("new"))
+    try:
+        return lab.fail(lab.local, lab.ftp("new"))
+    finally:
+        lab.served.chmod(0o755)
 
 
 @case("read-only", *CREATION, "read-only", marks=[apart])

@@ -172,7 +172,7 @@ FAULTS = (
         "server-busy",
         TransientError,
         code(421, 422, 434),
-        "the server accepts no more sessions now ({words})",
+        "the server is not available now ({words})",
         "try again later, or with fewer connections at a time",
     ),
 )

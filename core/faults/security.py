@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pyglobus.core.errors import ConfigurationError, CredentialError, ProtocolError, Unsupported
 from pyglobus.core.faults.evidence import Evidence
-from pyglobus.core.faults.fault import Fault, Fields, own, reply
+from pyglobus.core.faults.fault import Fault, Fields, any_of, own, reply
 
 _RENEW = "make a new one with proxy-init or grid-proxy-init"
 _CA_MISSING = (
@@ -375,7 +375,7 @@ REPLIED = (
     Fault(
         "no-gsi",
         Unsupported,
-        reply(r"Please login with USER and PASS", 530),
+        any_of(reply(r"Please login with USER and PASS", 530), reply(r"\bAUTH\b", 500, 502, 504, 534)),
         "the server does not accept grid credentials",
         "use an ftp:// URL if the data may travel unprotected",
     ),
