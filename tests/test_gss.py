@@ -9,6 +9,8 @@ import os
 import random
 import resource
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -302,6 +304,38 @@ def test_a_key_that_others_can_read_is_refused(grid: Sandbox, tmp_path: Path) ->
         Credential.of_file(tmp_path / "absent")
 
 
+def test_no_trace_holds_a_private_key(grid: Sandbox) -> None:
+    program = """
+import sys
+from pyglobus.core.gss import Context, Credential
+with Credential.of_file(sys.argv[1]) as credential:
+    assert Credential.of_pem(credential.export()).identity == credential.identity
+    initiator, acceptor = Context.initiate(credential.identity, credential=credential), Context.accept()
+    token = initiator.step()
+    while not initiator.established:
+        token = initiator.step(acceptor.step(token))
+    acceptor.step(token)
+    print(repr(credential), repr(initiator.peer), acceptor.granted)
+    try:
+        Credential.of_pem(credential.export().replace(b"A", b"B"))
+    except Exception as error:
+        print(repr(error), error, getattr(error, "chain", ""))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, grid.user.proxy],
+        env=grid.env | {"PYGLOBUS_TRACE": "ffi"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "gss_import_cred" in done.stderr
+    text = grid.user.proxy.read_text()
+    key = text.partition("PRIVATE KEY-----\n")[2].partition("-----END")[0]
+    said = done.stdout + done.stderr
+    assert not [line for line in key.split() if line in said]
+
+
 @pytest.mark.parametrize("pem", [b"", b"no PEM", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
 def test_what_is_no_credential_is_refused(pem: bytes) -> None:
     with pytest.raises(errors.Error):
@@ -450,6 +484,7 @@ def test_bent_delegation_tokens_raise_ours(seed: int, pair: Callable[[], tuple[C
 # Cost -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.timeout(300)
 def test_a_thousand_handshakes_leave_nothing_behind(grid: Sandbox, host: Credential) -> None:
     """With keys on curves, which are quick."""
     user = Credential.of_pem(grid.authority.issue("Often", key=ec_key()).proxy(key=ec_key()).proxy_pem())

@@ -32,6 +32,7 @@ from pyglobus.core.xio.address import Address
 from pyglobus.core.xio.failures import StackError, translated
 from pyglobus.core.xio.options import XioOptions, layers
 from pyglobus.core.xio.stream import open_stream
+from pyglobus.core.xio.waiting import held, wait_for
 from pyglobus.ffi.engine import Operation, engine
 from pyglobus.ffi.errors import EngineError, GlobusError, OperationCancelled
 from pyglobus.ffi.future import Future
@@ -192,7 +193,7 @@ class XioSocket:
         server = self._server
         if server is None:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-        with _held(self._receiving, self._timeout):
+        with held(self._receiving, self._timeout):
             handle = self._await(server.accept(), self._timeout, what="cannot accept a connection")
         made = XioSocket([_written(layer) for layer in self._layers], self.options)
         made._listens = True
@@ -221,7 +222,7 @@ class XioSocket:
         handle = self._ready(flags, 0)
         if not least:
             return 0
-        with _held(self._sending, self._timeout):
+        with held(self._sending, self._timeout):
             try:
                 return handle.write(data, least, self._limit())
             except (OperationCancelled, KeyboardInterrupt) as error:
@@ -239,7 +240,7 @@ class XioSocket:
         handle = self._ready(flags, socket.MSG_WAITALL)
         if not bufsize or self._ended:
             return b""
-        with _held(self._receiving, self._timeout):
+        with held(self._receiving, self._timeout):
             try:
                 data, self._ended = handle.read_new(bufsize, bufsize if flags else 1, self._limit())
             except OperationCancelled:
@@ -257,7 +258,7 @@ class XioSocket:
         view = view[: nbytes or len(view)]
         if not view or self._ended:
             return 0
-        with _held(self._receiving, self._timeout):
+        with held(self._receiving, self._timeout):
             try:
                 count, self._ended = handle.read(view, len(view) if flags else 1, self._limit())
             except OperationCancelled:
@@ -444,21 +445,3 @@ def _drop(native: XioHandle | XioServer) -> None:
 
 def _written(layer: Any) -> str:
     return f"{layer.driver}:{layer.options}" if layer.options else layer.driver
-
-
-class _held:
-    """Hold a lock; waiting for it obeys the time-out too."""
-
-    def __init__(self, lock: threading.Lock, timeout: float | None) -> None:
-        self._lock = lock
-        self._timeout = timeout
-
-    def __enter__(self) -> None:
-        timeout = self._timeout
-        if not self._lock.acquire(timeout=-1 if timeout is None else timeout):
-            if timeout == 0:
-                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-            raise TimeoutError("timed out")
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
