@@ -49,7 +49,7 @@ TREE: Mapping[str, Entry] = {
         "Security",
         "pyglobus.cli.commands.proxy",
         "proxy",
-        "short-lived credentials in your name",
+        "short-lived credentials",
         ("init", "info", "verify", "sign", "destroy"),
         verb_scripts={"init": "proxy-init"},
     ),
@@ -57,7 +57,7 @@ TREE: Mapping[str, Entry] = {
         "Security",
         "pyglobus.cli.commands.cert",
         "cert",
-        "sign files with your credential, and verify",
+        "sign files, and verify signatures",
         ("sign", "verify"),
     ),
     "xio": Entry(
@@ -138,4 +138,5 @@ def _call(name: str, entry: Entry) -> str:
 
 
 def _told(entry: Entry) -> str:
-    return f"{entry.summary}; also {entry.script}" if entry.script else entry.summary
+    also = ", ".join(filter(None, (entry.script, *entry.verb_scripts.values())))
+    return f"{entry.summary}; also {also}" if also else entry.summary

@@ -13,7 +13,7 @@ _PATH = click.Path(path_type=Path)
 
 cert = Group(
     "cert",
-    summary="sign files with your credential, and verify",
+    summary="sign files, and verify signatures",
     help="Put your name to a file in a way that others can check with the authorities they trust.",
 )
 
