@@ -1,92 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults of credentials, certificates and trust (GSI).
+"""Faults of certificates and trust, as the two sides see each other's (GSI).
 
 What our own libraries say about a certificate is about the server's; what a server says in its reply is about ours.
 """
 
 from __future__ import annotations
 
-import os
-import stat
-from pathlib import Path
-
 from pyglobus.core.errors import ConfigurationError, CredentialError, ProtocolError, Unsupported
-from pyglobus.core.faults.evidence import Evidence
 from pyglobus.core.faults.fault import Fault, Fields, any_of, own, reply
 
-_RENEW = "make a new one with proxy-init or grid-proxy-init"
 _CA_MISSING = (
     r"Untrusted self-signed certificate in chain with hash (?P<hash>\w+)"
     r"|Cannot find trusted CA certificate with hash (?P<other>\w+)"
 )
-
-
-_EXPOSED = r"Permissions on (?P<path>.*) are too permissive"
-
-
-def _directory(evidence: Evidence) -> Fields | None:
-    """A directory, of which the library says only that others may read it."""
-    fields = own(_EXPOSED)(evidence)
-    return fields if fields and Path(fields["path"]).is_dir() else None
-
-
-def _age(fields: Fields) -> Fields:
-    minutes = int(fields["minutes"])
-    for size, unit in ((1440, "day"), (60, "hour"), (1, "minute")):
-        if minutes >= size:
-            count = minutes // size
-            return {"age": f"{count} {unit}{'s' if count > 1 else ''}"}
-    return {"age": "less than a minute"}
-
-
-def _ended(fields: Fields) -> Fields:
-    """Whether it is the proxy that has ended, or a certificate behind it, which no new proxy can help."""
-    from cryptography import x509
-
-    try:
-        data = Path(fields["path"]).read_bytes()
-        proxy, *others = x509.load_pem_x509_certificates(data)
-        first = min(others, key=lambda certificate: certificate.not_valid_after_utc)
-        behind = first.not_valid_after_utc < proxy.not_valid_after_utc
-    except (OSError, ValueError):
-        behind = False
-    if behind:
-        ended, renew = f"the certificate behind the proxy {fields['path']}", "renew the certificate at its authority"
-    else:
-        ended, renew = f"the proxy {fields['path']}", _RENEW
-    return {"ended": ended, "renew": renew, **_age(fields)}
-
-
-def _mode(fields: Fields) -> Fields:
-    try:
-        return {"mode": f"mode {stat.S_IMODE(Path(fields['path']).stat().st_mode):04o}"}
-    except OSError:
-        return {"mode": "mode unknown"}
-
-
-def _chosen(fields: Fields) -> Fields:
-    """The file that the library must have read: its words do not name it."""
-    from pyglobus.core import credential
-
-    if "path" in fields:
-        return {}
-    if fields["where"].startswith("/"):
-        return {"path": fields["where"]}
-    try:
-        return {"path": credential.find().path}
-    except CredentialError:
-        return {"path": "in use"}
-
-
-def _encrypted(fields: Fields) -> Fields:
-    from pyglobus.core import credential
-
-    shadowed = "X509_USER_PROXY" in os.environ and "X509_USER_CERT" in os.environ
-    unset = "unset X509_USER_CERT and X509_USER_KEY, which win over the proxy that X509_USER_PROXY names"
-    return {
-        "path": fields.get("path") or credential.user_key(os.environ),
-        "instead": unset if shadowed else "make a proxy with proxy-init or grid-proxy-init",
-    }
 
 
 def _names(fields: Fields) -> Fields:
@@ -98,10 +24,6 @@ def _names(fields: Fields) -> Fields:
 def _hash(fields: Fields) -> Fields:
     """The hash as file names have it: the library leaves leading zeros out."""
     return {"hash": (fields["hash"] or fields["other"]).zfill(8)}
-
-
-def _proxy_variable(_: Fields) -> Fields:
-    return {"named": ", which X509_USER_PROXY names" if "X509_USER_PROXY" in os.environ else ""}
 
 
 OWN = (
@@ -117,61 +39,6 @@ OWN = (
         _names,
     ),
     Fault(
-        "proxy-expired",
-        CredentialError,
-        own(r"The proxy credential: (?P<path>.*)\n\s*with subject: .*\n\s*expired (?P<minutes>\d+) minutes"),
-        "{ended} expired {age} ago",
-        "{renew}",
-        _ended,
-    ),
-    Fault(
-        "certificate-expired",
-        CredentialError,
-        own(
-            r"The (?P<owner>user|host|service) credential: (?P<path>.*)\n\s*with subject:\s*.*\n"
-            r"\s*has expired (?P<minutes>\d+) minutes"
-        ),
-        "the {owner} certificate {path} expired {age} ago",
-        "renew the certificate at its authority",
-        _age,
-    ),
-    Fault(
-        "credential-not-a-file",
-        CredentialError,
-        _directory,
-        "the credential file {path} is no regular file",
-        "name the file that holds the proxy",
-    ),
-    Fault(
-        "credential-exposed",
-        CredentialError,
-        own(_EXPOSED),
-        "the credential file {path} is not used, because others have access to it ({mode})",
-        "chmod 600 {path}",
-        _mode,
-    ),
-    Fault(
-        "credential-not-owned",
-        CredentialError,
-        own(r"not owned by current user: (?P<path>.*) is not owned by current user"),
-        "the credential file {path} is not used, because it belongs to somebody else",
-        _RENEW,
-    ),
-    Fault(
-        "credential-empty",
-        CredentialError,
-        own(r"File has zero length: File: (?P<path>.*)"),
-        "the credential file {path} is empty",
-        _RENEW,
-    ),
-    Fault(
-        "credential-unreadable",
-        CredentialError,
-        own(r"bad permissions: Could not read (?P<path>.*)"),
-        "the credential file {path} cannot be reached",
-        "check the permissions of the directories above it",
-    ),
-    Fault(
         "ca-directory-missing",
         ConfigurationError,
         own(r"trusted CA certificates directory(?s:.*)File does not exist: (?P<path>.*) is not a valid"),
@@ -184,55 +51,6 @@ OWN = (
         own(r"Could not find a valid trusted CA certificates directory"),
         "there is no directory of trusted certificates",
         "set X509_CERT_DIR, or install the certificates of your authorities in /etc/grid-security/certificates",
-    ),
-    Fault(
-        "no-credential",
-        CredentialError,
-        own(
-            r"Valid credentials could not be found(?s:.*)Error reading proxy credential"
-            r"(?s:.*?)File does not exist: (?P<path>.*) is not a valid file"
-        ),
-        "there is no credential: {path} does not exist{named}",
-        "make a proxy with proxy-init or grid-proxy-init, or let X509_USER_PROXY name the one you have",
-        _proxy_variable,
-    ),
-    Fault(
-        "no-credential",
-        CredentialError,
-        own(r"Valid credentials could not be found"),
-        "there is no credential that can be used",
-        "make a proxy with proxy-init or grid-proxy-init, or let X509_USER_PROXY name the one you have",
-    ),
-    Fault(
-        "credential-missing",
-        CredentialError,
-        lambda _: None,
-        "the credential file {path} does not exist",
-        "check the path of the credential",
-    ),
-    Fault(
-        "key-encrypted",
-        CredentialError,
-        own(r"bad password read|[Uu]nable to get passphrase"),
-        "the private key {path} is protected by a pass phrase, which is not asked for",
-        "{instead}",
-        _encrypted,
-    ),
-    Fault(
-        "key-mismatch",
-        CredentialError,
-        own(r"key values mismatch"),
-        "private key and certificate of the credential file {path} do not belong together",
-        _RENEW,
-        _chosen,
-    ),
-    Fault(
-        "not-a-credential",
-        CredentialError,
-        own(r"Error reading (proxy|host|user) credential"),
-        "the credential file {path} is no certificate with private key in PEM form",
-        _RENEW,
-        _chosen,
     ),
     Fault(
         "ca-unknown",
@@ -349,7 +167,7 @@ REPLIED = (
         CredentialError,
         reply(r"Credential with subject: (?P<subject>.*) has expired"),
         "for the server your certificate {subject} has expired",
-        _RENEW,
+        "make a new one with proxy-init or grid-proxy-init",
     ),
     Fault(
         "credential-revoked",

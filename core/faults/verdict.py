@@ -8,13 +8,14 @@ import os
 import re
 
 from pyglobus.core import errors
-from pyglobus.core.faults import Role, files, network, security
+from pyglobus.core.faults import Role, credentials, files, network, security
 from pyglobus.core.faults.evidence import Evidence, cause, gather, reader_gone, side_of, without_password, words
 from pyglobus.core.faults.fault import Fault, Fields
 from pyglobus.ffi.errors import EngineError, GlobusError, OperationCancelled
 
 #: All that is known, in the order in which it is tried.
 FAULTS: tuple[Fault, ...] = (
+    *credentials.FAULTS,
     *security.OWN,
     *security.REPLIED,
     *network.FAULTS,
