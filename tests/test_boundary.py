@@ -28,9 +28,10 @@ from pyglobus.ffi.ftp import ClientSettings, FtpHandle, FtpOptions, Span
 from pyglobus.ffi.gss import GssCredential
 from pyglobus.ffi.meter import Meter
 from pyglobus.ffi.relay import RelayEnd, relay
+from tests.pace import PACE, VALGRIND
 from tests.stalling import Stalling
 
-PATIENCE = 20
+PATIENCE = 20 * PACE
 CLIENT = ClientSettings("test")
 PLAIN = FtpOptions()
 EXTENDED = FtpOptions(extended=True, parallel=2)
@@ -152,13 +153,13 @@ def test_a_thousand_copies_leave_nothing_behind(grid: Sandbox, served: Path, tmp
                 failing(lambda: relayed(ftp(absent), RelayEnd(fd=fd)))
                 failing(lambda: relayed(ftp(source), ftp(absent)))
 
-        run(5)
+        run(1 if VALGRIND else 5)  # copies enough for whatever is made once
         before = descriptors()
         gc.collect()
         memory = resident()
-        run(50)
+        run(2 if VALGRIND else 50)
         gc.collect()
-        assert resident() - memory < 2 << 20
+        assert VALGRIND or resident() - memory < 2 << 20
         assert settled(before) <= before
 
 
@@ -180,9 +181,9 @@ def test_cancelled_copies_leave_nothing_behind(grid: Sandbox, served: Path, tmp_
         before = descriptors()
         gc.collect()
         memory = resident()
-        run(100)
+        run(10 if VALGRIND else 100)
         gc.collect()
-        assert resident() - memory < 2 << 20
+        assert VALGRIND or resident() - memory < 2 << 20
         assert settled(before) <= before
 
 
@@ -262,7 +263,7 @@ def test_a_server_that_stops_talking_at_any_reply(
             if operation.cancel():
                 with pytest.raises(OperationCancelled):
                     operation.result(PATIENCE)
-                assert time.monotonic() - began < 0.25, replies  # C ended it: nothing had to be abandoned
+                assert time.monotonic() - began < 0.25 * PACE, replies  # C ended it: nothing had to be abandoned
     pytest.fail("it never ended by itself")
 
 
@@ -291,7 +292,7 @@ def test_a_secure_server_that_stops_talking_at_any_reply(
             operation.cancel()
             with pytest.raises(OperationCancelled):
                 operation.result(PATIENCE)
-            assert time.monotonic() - began < 0.25, replies
+            assert time.monotonic() - began < 0.25 * PACE, replies
     pytest.fail("it never ended by itself")
 
 
@@ -322,7 +323,7 @@ def test_a_server_that_is_stopped_in_the_middle(kind: str, grid: Sandbox, served
             if operation.cancel():
                 with pytest.raises(OperationCancelled):
                     operation.result(PATIENCE)
-            assert time.monotonic() - began < 1
+            assert time.monotonic() - began < 1 * PACE
             assert one.size(grid.ftp_url(served / "source"), PLAIN).result(PATIENCE) == LARGE
         finally:
             for pid in stopped:
@@ -467,7 +468,7 @@ def test_two_hundred_refused_connections_from_four_threads() -> None:
             assert "refused" in " ".join(link.text for link in error.links)
 
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(refused, range(200)))
+        list(pool.map(refused, range(20 if VALGRIND else 200)))
     assert settled(before) <= before
 
 

@@ -21,8 +21,9 @@ from pyglobus.ffi import ffi, lib
 from pyglobus.ffi.engine import Operation, engine
 from pyglobus.ffi.errors import EngineError, GlobusError, OperationCancelled, check
 from pyglobus.ffi.gss import GssCredential
+from tests.pace import PACE
 
-PATIENCE = 10
+PATIENCE = 10 * PACE
 
 
 def complete(record: Any) -> None:
@@ -120,11 +121,11 @@ def test_an_error_of_the_libraries_is_no_longer_theirs() -> None:
         assert caught.value.links[0].module == "globus_ftp_client"
 
 
-def test_a_callback_of_a_future_may_raise(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_callback_of_a_future_may_raise(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[BaseException | None] = []
     monkeypatch.setattr(threading, "excepthook", lambda arguments: seen.append(arguments.exc_value))
     ran = threading.Event()
-    errors = [ValueError("ordinary"), SystemExit("not ordinary")]
+    errors: list[BaseException] = [ValueError("ordinary"), SystemExit("not ordinary")]
     for error in errors:
 
         def callback(_: object, error: BaseException = error) -> None:
@@ -139,8 +140,7 @@ def test_a_callback_of_a_future_may_raise(monkeypatch: pytest.MonkeyPatch, caplo
         assert ran.wait(PATIENCE)
         ran.clear()
         lives()
-    assert "exception calling callback" in caplog.text  # that is how Python's futures tell
-    assert seen == [errors[1]]
+    assert seen == errors
 
 
 # Cancellation ---------------------------------------------------------------------------------------------------------
@@ -183,7 +183,7 @@ def test_a_waiter_is_let_go_when_c_does_not_end_it() -> None:
     one.operation.cancel()
     with pytest.raises(OperationCancelled):
         one.operation.result(PATIENCE)
-    assert 0.2 < time.monotonic() - began < 1.5
+    assert 0.2 < time.monotonic() - began < 1.5 * PACE
     lives()
     assert one.log == ["start", "abort", "abandon"]  # nothing that C may use has been released
     engine().submit(one.complete).result(PATIENCE)
@@ -201,7 +201,7 @@ def test_a_waiter_is_let_go_when_the_engine_itself_hangs() -> None:
         one.operation.cancel()
         with pytest.raises(OperationCancelled):
             one.operation.result(PATIENCE)
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 1.5 * PACE
         assert one.log == ["start"]
     finally:
         hang.set()
@@ -211,7 +211,7 @@ def test_a_waiter_is_let_go_when_the_engine_itself_hangs() -> None:
 def test_cancel_and_end_at_the_same_moment() -> None:
     """Whichever comes first wins, and all agree on it."""
     outcomes = set()
-    for round_ in range(200):
+    for round_ in range(200 // PACE):
         one = Endless(obeys=True)
         assert one.started.wait(PATIENCE)
         engine().post(one.complete)
@@ -241,7 +241,7 @@ def test_jobs_from_many_threads_run_in_one_and_in_order() -> None:
     ran: list[tuple[int, int, int]] = []
 
     def submit(number: int) -> None:
-        for index in range(200):
+        for index in range(200 // PACE):
             engine().submit(lambda index=index: ran.append((number, index, threading.get_ident()))).result(PATIENCE)
 
     threads = [threading.Thread(target=submit, args=(number,)) for number in range(4)]
@@ -251,19 +251,19 @@ def test_jobs_from_many_threads_run_in_one_and_in_order() -> None:
         thread.join()
     assert len({ident for _, _, ident in ran}) == 1
     for number in range(4):
-        assert [index for one, index, _ in ran if one == number] == list(range(200))
+        assert [index for one, index, _ in ran if one == number] == list(range(200 // PACE))
 
 
 def test_woken_at_once_and_idle_for_free() -> None:
     lives()
     used = time.process_time()
     time.sleep(2)  # the point is to do nothing
-    assert time.process_time() - used < 0.010
+    assert time.process_time() - used < 0.010 * PACE
     delays = []
     for _ in range(300):
         asked = time.perf_counter()
         delays.append(engine().submit(time.perf_counter).result(PATIENCE) - asked)
-    assert statistics.median(delays) < 0.001
+    assert statistics.median(delays) < 0.001 * PACE
 
 
 def test_signals_go_to_the_main_thread() -> None:
@@ -283,7 +283,7 @@ def test_signals_go_to_the_main_thread() -> None:
         began = time.monotonic()
         with pytest.raises(OperationCancelled):
             one.operation.result(PATIENCE)
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 1 * PACE
     finally:
         timer.join()
         signal.signal(signal.SIGUSR1, previous)
@@ -296,7 +296,7 @@ def test_signals_go_to_the_main_thread() -> None:
 def test_asyncio_awaits_operations() -> None:
     async def main() -> list[Any]:
         numbered = [Operation(engine(), complete, finish=partial(int, number)) for number in range(50)]
-        return await asyncio.gather(*map(asyncio.wrap_future, numbered))
+        return await asyncio.gather(*numbered)
 
     assert asyncio.run(main()) == list(range(50))
 
@@ -305,7 +305,7 @@ def test_a_cancelled_task_cancels_its_operation() -> None:
     one = Endless(obeys=True)
 
     async def main() -> None:
-        task = asyncio.ensure_future(asyncio.wrap_future(one.operation))
+        task = asyncio.ensure_future(one.operation)
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -321,7 +321,7 @@ def test_asyncio_deadlines() -> None:
     one = Endless(obeys=True)
 
     async def main() -> None:
-        await asyncio.wait_for(asyncio.wrap_future(one.operation), 0.05)
+        await asyncio.wait_for(one.operation, 0.05)
 
     with pytest.raises(TimeoutError):
         asyncio.run(main())
