@@ -20,6 +20,7 @@ import pytest
 from pyglobus.ffi import ffi, lib
 from pyglobus.ffi.engine import Operation, engine
 from pyglobus.ffi.errors import EngineError, GlobusError, OperationCancelled, check
+from pyglobus.ffi.future import Future
 from pyglobus.ffi.gss import GssCredential
 from tests.pace import PACE
 
@@ -326,3 +327,40 @@ def test_asyncio_deadlines() -> None:
     with pytest.raises(TimeoutError):
         asyncio.run(main())
     assert one.released.wait(PATIENCE)
+
+
+# Futures --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_future_is_set_once() -> None:
+    future: Future[int] = Future()
+    assert not future.done()
+    with pytest.raises(TimeoutError):
+        future.result(0.01)
+    future.set_result(1)
+    future.set_result(2)
+    future.set_exception(ValueError())
+    assert (future.result(), future.exception(), future.cancel()) == (1, None, False)
+
+
+def test_callbacks_come_once_whenever_they_are_added() -> None:
+    future: Future[int] = Future()
+    seen: list[int] = []
+    future.add_done_callback(lambda done: seen.append(done.result()))
+    future.set_result(1)
+    future.add_done_callback(lambda done: seen.append(done.result() + 1))
+    assert seen == [1, 2]
+
+
+def test_asyncio_gets_the_exception_itself() -> None:
+    error = ValueError("this one")
+
+    async def main() -> None:
+        await engine().submit(raising, error)
+
+    def raising(thrown: BaseException) -> None:
+        raise thrown
+
+    with pytest.raises(ValueError, match="this one") as caught:
+        asyncio.run(main())
+    assert caught.value is error
