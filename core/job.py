@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from pyglobus.core import errors
+from pyglobus.core.batch import Batch, Way, way_of
 from pyglobus.core.localfile import make_directory
 from pyglobus.core.options import Options
 from pyglobus.core.plan import Directory, Item, Pair, Plan
@@ -27,6 +28,9 @@ from pyglobus.core.transfer import Progress, Result, Retrying, Transfer
 # Files that may wait between planner and workers: enough to keep them busy, too few to matter.
 _AHEAD = 1000
 _TICK = 0.1
+# A further connection is opened for so many waiting files, or bytes to come.
+_SHARE = 250
+_LARGE_SHARE = 64 << 20
 #: Connections that a job opens by itself.
 DEFAULT_CONCURRENCY = 4
 
@@ -127,6 +131,9 @@ class Job:
         self._failures: list[errors.Error] = []
         self._done = self._skipped = self._files = self._moved = self._total = 0
         self._planned = False
+        self._asked = concurrency > 0
+        #: Ways whose server has shown that it cannot serve a pipeline.
+        self._no_pipeline: set[Way] = set()
 
     def cancel(self) -> None:
         """End it soon. Safe in signal handlers and from any thread."""
@@ -292,16 +299,77 @@ class Job:
             place.make_if_missing()
 
     def _work(self, session: Session, number: int) -> None:
+        if not self._wanted(number):
+            return
+        item = self._next()
+        while item is not None:
+            way = way_of(item, self._options)
+            if way is None or way in self._no_pipeline:
+                self._copy(session, number, item)
+                item = self._next()
+            else:
+                item = self._batch(session, number, way, item) or self._next()
+
+    def _wanted(self, number: int) -> bool:
+        """Whether a worker beyond the first has enough to do that it pays to log in once more."""
+        while not (self._asked or self._stop.is_set()):
+            waiting = self._items.qsize()
+            if number == 0 or waiting >= number * _SHARE or self._total - self._moved >= number * _LARGE_SHARE:
+                break
+            if self._planned:
+                return waiting > self._concurrency  # its own end mark is among them
+            time.sleep(_TICK / 5)
+        return True
+
+    def _next(self, *, wait: bool = True) -> Item | None:
+        """The next item; None at the end of the job, or if there is none just now and nobody waits."""
         while not self._stop.is_set():
             try:
-                item = self._items.get(timeout=_TICK)
+                item = self._items.get(wait, _TICK)
             except queue.Empty:
+                if not wait:
+                    return None
                 continue
-            if item is None:
-                return
-            self._copy(session, number, item)
+            if item is None and not wait:
+                self._items.put(None)  # the mark of the end, to be found again by who waits
+            return item
+        return None
 
-    def _copy(self, session: Session, number: int, item: Item) -> None:
+    def _batch(self, session: Session, number: int, way: Way, first: Item) -> Item | None:
+        """Copy what goes the way of ``first`` down a pipeline; the item that comes after it, if it was taken."""
+
+        counted = 0
+
+        def take() -> Item | None:
+            self._moving[number] = batch.bytes() - counted
+            return self._next(wait=False)
+
+        def begun(item: Item) -> None:
+            self._events.put(FileStarted(str(item.source), str(item.destination), item.size))
+
+        def done(result: Result) -> None:
+            nonlocal counted
+            counted += result.bytes
+            self._events.put(FileDone(result))
+
+        def failed(item: Item, error: errors.Error) -> None:
+            self._events.put(FileFailed(str(item.source), str(item.destination), error))
+
+        batch = Batch(
+            session, self._options, way, first,
+            take=take, stopped=self._stop.is_set, begun=begun, done=done, failed=failed,
+        )  # fmt: skip
+        batch.run()
+        self._moving[number] = 0
+        if batch.useless:
+            self._no_pipeline.add(way)
+        for item in batch.left:
+            if self._stop.is_set():
+                return None
+            self._copy(session, number, item, started=True)
+        return batch.stray
+
+    def _copy(self, session: Session, number: int, item: Item, *, started: bool = False) -> None:
         source, destination = str(item.source), str(item.destination)
 
         def on_event(event: object) -> None:
@@ -313,7 +381,8 @@ class Job:
         options = self._options
         if item.offset is not None or item.length is not None:
             options = options._replace(offset=item.offset or 0, length=item.length)
-        self._events.put(FileStarted(source, destination, item.size))
+        if not started:
+            self._events.put(FileStarted(source, destination, item.size))
         try:
             known = Facts("file", item.size) if item.listed else None
             transfer = Transfer(item.source, item.destination, options, session=session, known=known)

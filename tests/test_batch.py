@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Many small files go down a pipeline: all of them arrive, and what fails is told apart from what does not."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from pyglobus.core.sandbox import Sandbox
+
+COPY = str(Path(sys.executable).with_name("pyglobus-url-copy"))
+FILES = 400
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    top = tmp_path / "tree"
+    for number in range(FILES):
+        path = top / f"d{number % 5}" / f"f{number}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(os.urandom(number * 7))
+    return top
+
+
+def contents(top: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(top)): path.read_bytes() for path in top.rglob("*") if path.is_file()}
+
+
+def copy(grid: Sandbox, *words: str | Path) -> tuple[int, list[dict[str, object]], str]:
+    done = subprocess.run(
+        [COPY, "--format", "jsonl", *map(str, words)],
+        env=grid.env,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr
+
+
+@pytest.mark.parametrize("scheme", ["gsiftp", "ftp"])
+def test_there_and_back(grid: Sandbox, tree: Path, served: Path, tmp_path: Path, scheme: str) -> None:
+    far = (grid.gsiftp_url if scheme == "gsiftp" else grid.ftp_url)(served / "far") + "/"
+    for source, destination, arrived in (
+        (f"{tree}/", far, served / "far"),
+        (far, f"{tmp_path}/near/", tmp_path / "near"),
+    ):
+        status, events, errors = copy(grid, "-r", "-cd", source, destination)
+        assert (status, errors) == (0, "")
+        assert Counter(event["route"] for event in events if event["type"] == "file") == {"pipeline": FILES}
+        assert contents(arrived) == contents(tree)
+
+
+def test_what_cannot_be_read_fails_alone(grid: Sandbox, tree: Path, served: Path, tmp_path: Path) -> None:
+    far = grid.gsiftp_url(served / "far") + "/"
+    assert copy(grid, "-r", "-cd", f"{tree}/", far)[0] == 0
+    bad = served / "far" / "d1" / "f1"
+    os.chmod(bad, 0)
+    status, events, _ = copy(grid, "-c", "-r", "-cd", far, f"{tmp_path}/near/")
+    assert status == 3
+    assert [event["fault"] for event in events if event["type"] == "failed"] == ["permission-denied"]
+    expected = contents(tree)
+    del expected["d1/f1"]
+    assert contents(tmp_path / "near") == expected
+
+
+def test_large_files_among_small_ones(grid: Sandbox, tree: Path, served: Path) -> None:
+    (tree / "large").write_bytes(os.urandom(6 << 20))
+    status, events, errors = copy(grid, "-r", "-cd", f"{tree}/", grid.gsiftp_url(served / "far") + "/")
+    assert (status, errors) == (0, "")
+    assert Counter(event["route"] for event in events if event["type"] == "file") == {"pipeline": FILES, "put": 1}
+    assert contents(served / "far") == contents(tree)
+
+
+@pytest.mark.parametrize("direction", ["put", "get"])
+def test_interrupted_it_leaves_whole_files_only(
+    grid: Sandbox, tree: Path, served: Path, tmp_path: Path, direction: str
+) -> None:
+    far = grid.gsiftp_url(served / "far") + "/"
+    if direction == "get":
+        assert copy(grid, "-r", "-cd", f"{tree}/", far)[0] == 0
+    ends = (f"{tree}/", far) if direction == "put" else (far, f"{tmp_path}/near/")
+    running = subprocess.Popen(
+        [COPY, "--format", "jsonl", "-r", "-cd", *ends],
+        env=grid.env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert running.stdout is not None
+    for line in running.stdout:
+        if json.loads(line)["type"] == "file":
+            break
+    running.send_signal(signal.SIGINT)
+    running.communicate(timeout=30)
+    assert running.returncode in (-signal.SIGINT, 0)  # 0: it was faster
+    arrived, expected = contents(served / "far" if direction == "put" else tmp_path / "near"), contents(tree)
+    assert arrived
+    assert {name: data for name, data in arrived.items() if expected.get(name) != data} == {}
