@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 LAYERS = ("cli", "core", "ffi")
-LINTED = ("cli", "core", "tests", "man", "completions", "benchmarks")
+LINTED = ("cli", "core", "ffi", "tests", "man", "completions", "benchmarks")
 #: Python beside the package: what is imported from the root, and scripts that import what lies beside them.
 PACKAGES = [name for name in ("tests", "benchmarks") if any((ROOT / name).glob("*.py"))]
 SCRIPTS = ("man", "completions")

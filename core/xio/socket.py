@@ -32,7 +32,7 @@ from pyglobus.core.xio.address import Address
 from pyglobus.core.xio.failures import StackError, translated
 from pyglobus.core.xio.options import XioOptions, layers
 from pyglobus.core.xio.stream import open_stream
-from pyglobus.core.xio.waiting import held, wait_for
+from pyglobus.core.xio.waiting import held
 from pyglobus.ffi.engine import Operation, engine
 from pyglobus.ffi.errors import EngineError, GlobusError, OperationCancelled
 from pyglobus.ffi.future import Future

@@ -1,20 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Waiting that obeys a socket's time-out: for an operation, and for one's turn."""
+"""Waiting for one's turn that obeys a socket's time-out."""
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import threading
-from concurrent.futures import Future
-from typing import Any
-
-
-def wait_for(operation: Future[Any], seconds: float | None) -> None:
-    """Wait for the end of an operation, whatever it is, or until the time is over."""
-    with contextlib.suppress(TimeoutError):
-        operation.exception(seconds)
 
 
 class held:
