@@ -752,6 +752,16 @@ def http_server(lab: Lab) -> Record:
     return lab.fail(f"ftp://localhost:{port}/file", lab.copy)
 
 
+@case("broken-protocol", *PROTOCOL, "answer that nobody asked for")
+def reply_too_many(lab: Lab) -> Record:
+    return lab.fail(lab.spoken({"PASV": "500 no\r\n500 not at all"}), lab.copy)
+
+
+@case("broken-protocol", *PROTOCOL, "done before it had begun")
+def transfer_that_never_was(lab: Lab) -> Record:
+    return lab.fail(lab.spoken({"PASV": passive(closed_port()), "RETR": "226 done"}), lab.copy)
+
+
 @case("unknown-reply", *PROTOCOL, "999 strange")
 def reply_with_a_strange_code(lab: Lab) -> Record:
     return lab.fail(lab.spoken({"PASV": passive(closed_port()), "RETR": "999 strange"}), lab.copy)

@@ -120,6 +120,13 @@ FAULTS = (
         "check host and port in the URL",
     ),
     Fault(
+        "broken-protocol",
+        ProtocolError,
+        own(r"broken protocol: (?P<how>.*)"),
+        "{how}",
+        "report it to the server's operator: it does not keep to the protocol, or something between you changes it",
+    ),
+    Fault(
         "not-an-http-server",
         ProtocolError,
         own(http(416)),
@@ -206,7 +213,10 @@ LATE_FAULTS = (
     Fault(
         "unknown-reply",
         ProtocolError,
-        lambda evidence: {} if evidence.code else None,
+        any_of(
+            lambda evidence: {} if evidence.code else None,
+            own(r"the server responded with an error\n(?P<code>\d+) (?P<words>.*)"),  # reply code 000
+        ),
         "the server gave an answer that FTP does not know ({code} {words})",
         "check host and port in the URL",
     ),
