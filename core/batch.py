@@ -88,6 +88,9 @@ class Batch:
         self._failed = failed
         self._pending: dict[int, tuple[Item, float]] = {}
         self._added = 0
+        # Files done with and bytes moved when they were last seen to change, and when that was.
+        self._seen, self._since = (0, 0), time.monotonic()
+        self._stalled = False
         #: Items to be copied one by one.
         self.left: list[Item] = []
         #: An item that does not go this way, taken from the job after the last that did.
@@ -105,7 +108,7 @@ class Batch:
         """Until the job has no more for this way, or the pipeline ends."""
         pipeline, ended, idle = self._pipeline, False, False
         while not pipeline.operation.done():
-            if self._stopped():
+            if self._stopped() or self._stands_still():
                 pipeline.cancel()
             elif not ended:
                 taken = self._more(pipeline.room)
@@ -119,10 +122,19 @@ class Batch:
             self._settle(pipeline.records())
         self._settle(pipeline.records())
         error = pipeline.operation.exception()
-        self.useless = pipeline.unsupported or isinstance(error, GlobusError)
+        self.useless = self._stalled or pipeline.unsupported or isinstance(error, GlobusError)
         if isinstance(error, OperationCancelled):
             self._clean_up()
         self.left += [item for item, _ in self._pending.values()]
+
+    def _stands_still(self) -> bool:
+        """Whether the server has been silent for too long: what is not done is then tried one by one, and explained."""
+        now, moved = time.monotonic(), (self._added - len(self._pending), self.bytes())
+        limit = self._options.stall_timeout if any(moved) else self._options.connect_timeout
+        if moved != self._seen or not self._pending:
+            self._seen, self._since = moved, now
+        self._stalled = self._stalled or bool(limit and now - self._since > limit)
+        return self._stalled
 
     def _open(self, item: Item) -> Pipeline:
         url = item.source if self._way.receive else item.destination

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyglobus.core import errors
 from pyglobus.core.options import Options, Side
-from pyglobus.core.session import Session
+from pyglobus.core.session import Session, silent
 from pyglobus.core.url import Url
 from pyglobus.ffi.engine import Operation
 from pyglobus.ffi.ftp import FtpHandle, FtpOptions
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 # A facts line holds a path and some words; a server that sends more is not to be believed.
 _MAX_FACTS = 64 * 1024
+# Bytes a second: a server that takes longer for a checksum is not computing it.
+_SLOWEST_SUM = 10e6
 _PROTECTION = {"clear": "", "safe": "S", "private": "P"}
 
 
@@ -202,14 +205,21 @@ class Remote:
         """A listing of this directory in pieces as they come: of "names" or "facts" (see `pyglobus.ffi.ftp`)."""
         listing = self._session.handle().list(self.wire, self.attributes(), kind)
         watching = self._session.watch(listing.operation, what="cannot list", where=str(self.url), role="source")
+        limit, heard = self._options.connect_timeout, time.monotonic()
         for _ in watching:
             if piece := listing.take():
                 yield piece
+                limit, heard = self._options.stall_timeout, time.monotonic()
+            elif limit and time.monotonic() - heard > limit:
+                watching.throw(silent("cannot list", str(self.url), limit))
         yield listing.take()
 
-    def checksum(self, algorithm: str) -> Generator[None, None, str]:
-        """The server's checksum of the part that is transferred; yields while the server computes it."""
-        start, length = self._options.offset, self._options.length
+    def checksum(self, algorithm: str, size: int | None) -> Generator[None, None, str]:
+        """The server's checksum of the part that is transferred; yields while the server computes it.
+
+        It is silent meanwhile; how long it may be depends on the ``size`` of the part, and None is for ever.
+        """
+        start, length, limit = self._options.offset, self._options.length, self._options.stall_timeout
         operation = self._session.handle().checksum(
             self.wire,
             algorithm.upper(),
@@ -218,9 +228,14 @@ class Remote:
             length=-1 if length is None else length,
         )
         result: str = yield from self._session.watch(
-            operation, what="cannot compute checksum", where=str(self.url), role=self.role
-        )
+            operation, what="cannot compute checksum", where=str(self.url), role=self.role,
+            limit=limit + size / _SLOWEST_SUM if limit and size is not None else None,
+        )  # fmt: skip
         return result
+
+    def by(self, session: Session) -> Remote:
+        """The same place over the connections of another session."""
+        return Remote(session, self.url, self._side, self._options, self.role)
 
     def forget(self, handle: FtpHandle) -> None:
         """Close the connection to this server."""

@@ -44,6 +44,7 @@ class Session:
         #: Servers that have refused MODE E.
         self._streaming: set[str] = set()
         self._running: Operation | None = None
+        self._aside: Session | None = None
         self._cancelled = False
         self._deadline: float | None = None
 
@@ -128,6 +129,21 @@ class Session:
         self._cancelled = True
         if (running := self._running) is not None:
             running.cancel()
+        if (aside := self._aside) is not None:
+            aside.cancel()
+
+    @contextmanager
+    def aside(self) -> Generator[Session, None, None]:
+        """Other connections, for as long as the block lasts, under the same deadline and cancelled along with these."""
+        with self.again() as aside:
+            aside._deadline = self._deadline
+            aside._delegating, aside._streaming = self._delegating, self._streaming
+            self._aside = aside
+            try:
+                self.check()
+                yield aside
+            finally:
+                self._aside = None
 
     def resume(self) -> None:
         """Take back `cancel`: what comes is done again."""

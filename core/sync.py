@@ -49,8 +49,8 @@ class Sync:
         if self._level == TIME:
             return modified is None or there.modified is None or int(there.modified) < int(modified)
         if self._level == CHECKSUM:
-            return _sum(session, options, item.source, "source") != _sum(
-                session, options, item.destination, "destination"
+            return _sum(session, options, item.source, "source", size) != _sum(
+                session, options, item.destination, "destination", size
             )
         return False
 
@@ -80,13 +80,13 @@ def _look(session: Session, options: Options, url: Url) -> tuple[int | None, flo
     return None, None
 
 
-def _sum(session: Session, options: Options, url: Url, role: Role) -> str:
+def _sum(session: Session, options: Options, url: Url, role: Role, size: int | None) -> str:
     algorithm = options.checksum_algorithm
     if url.is_local:
         with LocalSource(url.path) as source:
             return _result(checksum.of_file(source.fd, algorithm), session)
     side = options.source if role == "source" else options.destination
-    return _result(Remote(session, url, side, options, role).checksum(algorithm), session)
+    return _result(Remote(session, url, side, options, role).checksum(algorithm, size), session)
 
 
 def _result(computing: Generator[None, None, str], session: Session) -> str:

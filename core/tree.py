@@ -18,6 +18,10 @@ from typing import NamedTuple
 from pyglobus.core import errors
 from pyglobus.core.remote import Facts, Remote, parse_facts
 
+# Bytes of a name, and of a line of a listing: a server that sends more is not to be believed.
+_MAX_NAME = 4096
+_MAX_LINE = 64 * 1024
+
 
 class Entry(NamedTuple):
     """One name in a directory. ``modified`` is seconds since the epoch; ``size`` bytes; either may be unknown."""
@@ -89,6 +93,8 @@ def _lines(chunks: Generator[bytes, None, None]) -> Iterator[bytes]:
         lines = (rest + chunk).split(b"\n")
         rest = lines.pop()
         yield from (line.rstrip(b"\r") for line in lines)
+        if len(rest) > _MAX_LINE:
+            raise errors.ProtocolError("cannot understand the server's listing", why="a line in it has no end")
     if rest:
         yield rest.rstrip(b"\r")
 
@@ -102,6 +108,10 @@ def _entry(line: bytes) -> Entry | None:
     facts: Facts = parse_facts(facts_text)
     if name in ("", ".", "..") or facts.kind in ("cdir", "pdir"):
         return None
+    if len(name_bytes) > _MAX_NAME:
+        raise errors.ProtocolError(
+            "refused an entry of the server's listing", why=f"its name has {len(name_bytes)} bytes"
+        )
     if "/" in name or "\0" in name:
         raise errors.ProtocolError(
             "refused an entry of the server's listing", why=f"the name {name!r} would lead out of its directory"
