@@ -60,9 +60,17 @@ class Route(ABC):
         """Bytes to come, where only the route has been told."""
         return None
 
-    def patience(self, limit: float) -> float | None:
-        """How long no byte may be seen to move if nothing may stand still for ``limit`` seconds; None: for ever."""
+    def begun(self) -> bool:
+        """Whether the destination may have changed in any attempt."""
+        return self.base + self.bytes() > 0
+
+    def patience(self, limit: float) -> float:
+        """How long no byte may be seen to move if nothing may stand still for ``limit`` seconds."""
         return limit
+
+    def moves(self) -> bool:
+        """Whether there are bytes that move unseen; asked when none was seen to move for so long."""
+        return False
 
     @property
     def span(self) -> Span:
@@ -83,9 +91,13 @@ class _Handled(Route):
         self.handle = session.handle()
         self._offset = -1
         self._ranges: list[tuple[int, int]] = []
+        self._begun = False
 
     def bytes(self) -> int:
         return self.handle.meter.bytes()
+
+    def begun(self) -> bool:
+        return self._begun or super().begun()
 
     def _marker(self) -> Marker:
         return Marker(self._offset, self._ranges)
@@ -121,7 +133,10 @@ class Put(_Handled):
             block=self.options.block_size, blocks=self.blocks, marker=self._marker(),
         )  # fmt: skip
         ends = self._source.path, str(self._remote.url)
-        yield from self.session.watch(operation, what="cannot put", where=ends)
+        try:
+            yield from self.session.watch(operation, what="cannot put", where=ends)
+        finally:
+            self._begun |= self.handle.begun
 
     def recover(self) -> None:
         """In stream mode go on at the end of the remote file; MODE E sends all again, since it may have left holes.
@@ -165,7 +180,8 @@ class Get(_Handled):
     def recover(self) -> None:
         self._remote.forget(self.handle)
         now = self._remote.stat()
-        if now is None or (now.size, now.modified) != (self._facts.size, self._facts.modified):
+        before = self._facts
+        if now is None or now.size != before.size or before.modified not in (None, now.modified):
             raise _changed(str(self._remote.url))
         if self.options.partial:
             self._kept = []
@@ -188,10 +204,33 @@ class ThirdParty(_Handled):
         super().__init__(session, options)
         self._source = source
         self._destination = destination
+        # Bytes at the destination when it was last looked at; None if it does not tell.
+        self._seen: int | None = 0
 
-    def patience(self, limit: float) -> float | None:
-        """Only servers that report can be seen to stand still, and they report every few seconds."""
-        return max(limit, _SILENT_MARKERS) if self.bytes() or self._destination.url.scheme == "gsiftp" else None
+    def patience(self, limit: float) -> float:
+        """Servers that report do so every few seconds."""
+        return max(limit, _SILENT_MARKERS) if self._reports() else limit
+
+    def moves(self) -> bool:
+        """Look, over another connection, whether the destination has grown: plain FTP servers do not report.
+
+        One that does not tell sizes is given the benefit of the doubt.
+        """
+        if self._reports():
+            return False
+        before = self._seen
+        try:
+            with self.session.aside() as aside:
+                facts = self._destination.by(aside).stat()
+        except errors.TransientError:
+            return False
+        except (errors.Unsupported, errors.AccessDenied):
+            return True
+        self._seen = 0 if facts is None else facts.size
+        return self._seen is None or before is None or self._seen > before
+
+    def _reports(self) -> bool:
+        return self.bytes() > 0 or self._destination.url.scheme == "gsiftp"
 
     def attempt(self) -> Attempt:
         operation = self.handle.third_party(
@@ -199,7 +238,10 @@ class ThirdParty(_Handled):
             self.span, marker=self._marker(),
         )  # fmt: skip
         ends = str(self._source.url), str(self._destination.url)
-        yield from self.session.watch(operation, what="cannot transfer", where=ends)
+        try:
+            yield from self.session.watch(operation, what="cannot transfer", where=ends)
+        finally:
+            self._begun |= self.handle.begun
 
     def recover(self) -> None:
         ranges = parse_ranges(self.handle.marker)

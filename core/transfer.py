@@ -314,7 +314,7 @@ class Transfer:
         except BaseException as error:
             if self._destination_remote is not None:
                 with suppress(errors.Error):
-                    self._clean_up(self._destination_remote, route.base + route.bytes() > 0, error)
+                    self._clean_up(self._destination_remote, route.begun(), error)
             raise
 
     def _clean_up(self, remote: Remote, begun: bool, error: BaseException) -> None:
@@ -386,8 +386,10 @@ class Transfer:
                 self._total = route.total()
             if moved != last:
                 last, since = moved, now
-            elif limit and (patience := route.patience(limit)) is not None and now - since > patience:
-                attempt.throw(_stalled(self.source, self.destination, patience))
+            elif limit and now - since > (patience := route.patience(limit)):
+                if not route.moves():
+                    attempt.throw(_stalled(self.source, self.destination, patience))
+                since = time.monotonic()
             try:
                 yield Progress(route.base + moved, self._total, now - started)
             except BaseException as thrown:
@@ -406,20 +408,49 @@ class Transfer:
     # The proof -------------------------------------------------------------------------------------------------------
 
     def _compare_size(self, route: Route, moved: int) -> None:
-        """Success is not taken on trust: fewer bytes than there were is a failure, whoever lost them."""
-        arrived = moved
+        """Success is not taken on trust: less or more than there was is a failure, whoever lost or made it."""
+        arrived: int | None = moved
         if isinstance(route, Get):
             arrived = route.received()
         elif isinstance(route, ThirdParty) or (self._attempts > 1 and not self.options.partial):
             # What servers report is not always the last word; what came in several attempts is better looked at.
-            if self._attempts == 1 or self._destination_remote is None or self.options.partial:
-                return
-            arrived = self._destination_remote.size() or 0
-        if self._total is not None and arrived < self._total:
+            arrived = self._size_at_destination()
+        if self._total is None or arrived is None:
+            return
+        if arrived < self._total:
             raise errors.DataError(
                 "file is incomplete", where=str(self.source), fault="short-file",
                 why=f"{arrived} of {self._total} bytes arrived, although no error was reported",
             )  # fmt: skip
+        if arrived > self._total and not self._has_grown(arrived):
+            raise errors.DataError(
+                "file is too long", where=str(self.source), fault="long-file",
+                why=f"{arrived} bytes arrived, although it has only {self._total}",
+            )  # fmt: skip
+
+    def _size_at_destination(self) -> int | None:
+        """What has arrived at a server; None if it does not tell."""
+        if self._destination_remote is None or self.options.partial:
+            return None
+        try:
+            facts = self._destination_remote.stat()
+        except (errors.Unsupported, errors.AccessDenied):
+            return None
+        except errors.TransientError:
+            if self._attempts > 1:
+                raise
+            return None  # both servers have said that all is well
+        return 0 if facts is None else facts.size
+
+    def _has_grown(self, arrived: int) -> bool:
+        """Whether the source has so many bytes by now, or is of those that have content but no size."""
+        if self._total == 0 or self.options.length is not None:
+            return True
+        if self._source_remote is not None:
+            size = self._source_remote.size()
+        else:
+            size = None if self._source_file is None else os.fstat(self._source_file.fd).st_size
+        return size is None or size - self.options.offset >= arrived
 
     def _verify(self, moved: int, started: float) -> Generator[Event, None, str]:
         algorithm = self.options.checksum_algorithm
@@ -428,7 +459,7 @@ class Transfer:
             (self._source_file, self._source_remote, self.source),
             (self._destination_file, self._destination_remote, self.destination),
         ):
-            computing = remote.checksum(algorithm) if remote is not None else self._local_sum(file, url)
+            computing = remote.checksum(algorithm, self._total) if remote is not None else self._local_sum(file, url)
             while True:
                 try:
                     next(computing)

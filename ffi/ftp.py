@@ -175,6 +175,8 @@ class FtpHandle:
         #: Ranges received by the last download, and the last restart marker of a third-party transfer or upload.
         self.ranges: list[tuple[int, int]] = []
         self.marker: str | None = None
+        #: Whether the destination's server has begun to take the last upload or third-party transfer.
+        self.begun = False
 
     def close(self) -> None:
         """Cancel what runs and close the connections; idempotent, from any thread."""
@@ -233,6 +235,7 @@ class FtpHandle:
             nonlocal ftp
             ftp = self._take()
             lib.pg_ftp_reset(ftp)
+            self.begun = False
             attributes.extend(Attribute(option) for option in options)
             check(begin(lib.pg_ftp_handle(ftp), [attribute.pointer for attribute in attributes], record))
 
@@ -244,6 +247,8 @@ class FtpHandle:
                 self._pointer, self._busy = ffi.NULL, False
 
         def clean() -> None:
+            if ftp != ffi.NULL and ftp == self._pointer:
+                self.begun = bool(lib.pg_ftp_begun(ftp))
             try:
                 release(ftp == self._pointer)
             finally:

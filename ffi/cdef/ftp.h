@@ -15,6 +15,7 @@ void pg_ftp_close(pg_ftp *ftp);
 globus_ftp_client_handle_t *pg_ftp_handle(pg_ftp *ftp);
 void pg_ftp_reset(pg_ftp *ftp);
 int64_t pg_ftp_reported(pg_ftp *ftp);
+int pg_ftp_begun(pg_ftp *ftp);
 const char *pg_ftp_marker(pg_ftp *ftp);
 globus_result_t pg_ftp_attr_new(const pg_ftp_options *options, globus_ftp_client_operationattr_t **out);
 void pg_ftp_attr_free(globus_ftp_client_operationattr_t *attr);

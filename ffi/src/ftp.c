@@ -97,6 +97,11 @@ int64_t pg_ftp_reported(pg_ftp *ftp)
     return atomic_load(&ftp->plugins.reported);
 }
 
+int pg_ftp_begun(pg_ftp *ftp)
+{
+    return ftp->plugins.begun;
+}
+
 const char *pg_ftp_marker(pg_ftp *ftp)
 {
     return ftp->plugins.marker;

@@ -68,7 +68,7 @@ static void pg_watch_reply(globus_ftp_client_plugin_t *plugin, void *arg, globus
     const size_t    longest = sizeof "213 " - 1 + PG_CHECKSUM_ROOM - 1;
     pg_plugins *    plugins = arg;
 
-    (void) plugin; (void) handle; (void) url; (void) error;
+    (void) plugin; (void) handle; (void) error;
     if (reply == NULL || reply->response_buffer == NULL)
     {
         return;
@@ -76,6 +76,11 @@ static void pg_watch_reply(globus_ftp_client_plugin_t *plugin, void *arg, globus
     if (reply->code == 213 && reply->response_length > longest)
     {
         reply->response_buffer[longest] = '\0';
+    }
+    if (reply->response_class == GLOBUS_FTP_POSITIVE_PRELIMINARY_REPLY && plugins->dest != NULL
+        && strcmp(url, plugins->dest) == 0)
+    {
+        plugins->begun = 1;
     }
     if (plugins->watcher.reply != NULL)
     {
@@ -104,10 +109,25 @@ static void pg_watch_cksm(globus_ftp_client_plugin_t *plugin, void *arg, globus_
     (void) restart;
 }
 
+static void pg_watch_dest(pg_plugins *plugins, const char *url)
+{
+    free(plugins->dest);
+    plugins->dest = strdup(url);
+}
+
 static void pg_watch_put(globus_ftp_client_plugin_t *plugin, void *arg, globus_ftp_client_handle_t *handle,
     const char *url, const globus_ftp_client_operationattr_t *attr, globus_bool_t restart)
 {
-    (void) plugin; (void) arg; (void) handle; (void) url; (void) attr; (void) restart;
+    (void) plugin; (void) handle; (void) attr; (void) restart;
+    pg_watch_dest(arg, url);
+}
+
+static void pg_watch_third_party(globus_ftp_client_plugin_t *plugin, void *arg, globus_ftp_client_handle_t *handle,
+    const char *source_url, const globus_ftp_client_operationattr_t *source_attr, const char *dest_url,
+    const globus_ftp_client_operationattr_t *dest_attr, globus_bool_t restart)
+{
+    (void) plugin; (void) handle; (void) source_url; (void) source_attr; (void) dest_attr; (void) restart;
+    pg_watch_dest(arg, dest_url);
 }
 
 static globus_ftp_client_plugin_t *pg_watch_copy(globus_ftp_client_plugin_t *plugin, void *arg);
@@ -129,6 +149,7 @@ static globus_result_t pg_watch_init(globus_ftp_client_plugin_t *plugin, void *a
         globus_ftp_client_plugin_set_destroy_func(plugin, pg_watch_destroy);
         globus_ftp_client_plugin_set_cksm_func(plugin, pg_watch_cksm);
         globus_ftp_client_plugin_set_put_func(plugin, pg_watch_put);
+        globus_ftp_client_plugin_set_third_party_transfer_func(plugin, pg_watch_third_party);
         globus_ftp_client_plugin_set_response_func(plugin, pg_watch_reply);
         globus_ftp_client_plugin_set_fault_func(plugin, pg_watch_fault);
     }
@@ -283,6 +304,9 @@ void pg_plugins_reset(pg_plugins *plugins)
     atomic_store(&plugins->reported, 0);
     free(plugins->marker);
     plugins->marker = NULL;
+    free(plugins->dest);
+    plugins->dest = NULL;
+    plugins->begun = 0;
 }
 
 void pg_plugins_clear(pg_plugins *plugins)
@@ -304,4 +328,5 @@ void pg_plugins_clear(pg_plugins *plugins)
         fclose(plugins->log);
     }
     free(plugins->marker);
+    free(plugins->dest);
 }

@@ -4,7 +4,8 @@
  * of servers, the log of the control channel, and the watch.
  *
  * The watch sees every reply and every fault before the library acts on it. It cuts replies to CKSM, which the library
- * copies into a buffer of unknown length, and it warns an upload that cannot succeed any more (channel.h).
+ * copies into a buffer of unknown length, it warns an upload that cannot succeed any more (channel.h), and it notes when a
+ * server begins to take a file, since what was there before is then there no more.
  */
 #ifndef PG_PLUGINS_H
 #define PG_PLUGINS_H
@@ -37,6 +38,8 @@ typedef struct
     int64_t                     stripe[PG_STRIPES];
     _Atomic int64_t             reported;       /* bytes, by performance markers */
     char *                      marker;         /* the newest restart marker as text, or NULL */
+    char *                      dest;           /* URL of the upload or third-party transfer that runs, or NULL */
+    int                         begun;          /* its server has sent a preliminary reply */
 } pg_plugins;
 
 /* Put them into the attribute of a handle to be; they stay at this address. log_fd: duplicated; -1: no log. */
