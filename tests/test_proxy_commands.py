@@ -211,7 +211,7 @@ def test_info_prints_and_ends_as_grid_proxy_info(
 
 
 @pytest.mark.parametrize("name", ["week", "policy", "second", "user", "host", "expired", "missing"])
-@pytest.mark.parametrize("options", [("-all", "-timeleft", "-identity", "-type"), ("-exists",)], ids=" ".join)
+@pytest.mark.parametrize("options", [("-timeleft", "-identity", "-type", "-all"), ("-exists",)], ids=" ".join)
 def test_info_of_other_files(
     name: str, options: tuple[str, ...], run: Callable[..., Done], some_proxies: dict[str, Path]
 ) -> None:

@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Private keys: RSA, and the two elliptic curves that TLS and the grid have in common.
 
-Looking for an RSA key is what making a proxy spends its time on, and other Python threads run meanwhile: `begin` lets
-it go on while a certificate is read or a pass phrase is typed. This module imports no more of ``cryptography`` than
-that needs.
+Looking for an RSA key is what making a proxy spends its time on, and other Python threads run meanwhile: `PendingKey`
+lets it go on while a certificate is read or a pass phrase is typed. This module imports no more of ``cryptography``
+than that needs.
 """
 
 from __future__ import annotations
 
 import threading
-from concurrent.futures import Future
 from typing import TypeAlias
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -41,23 +40,32 @@ def ec_key(curve: str = "p256") -> ec.EllipticCurvePrivateKey:
     return ec.generate_private_key(CURVES[curve]())
 
 
-def begin(bits: int = MIN_RSA_BITS) -> Future[Key]:
-    """Look for an RSA key in a thread that the end of the process need not wait for."""
-    future: Future[Key] = Future()
+class PendingKey:
+    """An RSA key that is being looked for in a thread of its own, which the end of the process need not wait for."""
 
-    def look() -> None:
+    def __init__(self, bits: int = MIN_RSA_BITS) -> None:
+        self._found: rsa.RSAPrivateKey | None = None
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._look, args=(bits,), name="rsa-key", daemon=True)
+        self._thread.start()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait for the end of the search, for so long at most; True if it has ended."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def result(self) -> rsa.RSAPrivateKey:
+        """The key, once it has been found. Raises what the search raised."""
+        self.wait()
+        if self._found is None:
+            raise self._failure or AssertionError("the search has ended")
+        return self._found
+
+    def _look(self, bits: int) -> None:
         try:
-            future.set_result(rsa_key(bits))
+            self._found = rsa_key(bits)
         except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=look, name="rsa-key", daemon=True).start()
-    return future
-
-
-def strength(key: PublicKey) -> int:
-    """Bits of a key, as people count them: of the modulus or of the curve."""
-    return key.key_size
+            self._failure = error
 
 
 def require(key: object, *, where: str | None = None) -> Key:

@@ -8,6 +8,7 @@ out, as everywhere. Errors never quote a block: it may be a key.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -65,11 +66,13 @@ def certificate(data: bytes, *, where: str | None = None) -> x509.Certificate:
     load = x509.load_pem_x509_certificate if data.lstrip().startswith(b"-----") else x509.load_der_x509_certificate
     try:
         data = data.replace(b" X509 CERTIFICATE-----", b" CERTIFICATE-----")
-        found = load(data)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # such as of a serial number 0, which old authorities have
+            found = load(data)
         # What is decoded late is decoded now, so that no later access fails.
         _ = (found.subject.rdns, found.issuer.rdns, found.not_valid_after_utc, found.not_valid_before_utc)
         return found
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise _unreadable("a certificate in it is damaged", where, "bad-certificate") from error
 
 

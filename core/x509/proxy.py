@@ -10,7 +10,7 @@ also what is wrong on purpose.
 from __future__ import annotations
 
 import datetime as dt
-import secrets
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -95,7 +95,7 @@ def certify(
         serial = parent.serial_number
         name = "limited proxy" if rights_of(info.language) is Rights.LIMITED else "proxy"
     else:
-        serial = secrets.randbits(63) | 1
+        serial = int.from_bytes(os.urandom(8)) >> 1 | 1
         name = str(serial)
     last = x509.RelativeDistinguishedName([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     builder = (
@@ -107,12 +107,13 @@ def certify(
         .not_valid_after(not_after)
         .public_key(public_key)
     )
+    for value, critical in _usages(parent, public_key):
+        builder = builder.add_extension(value, critical=critical)
     if form is not Form.LEGACY:
+        # The last one: behind a policy, the Globus libraries take every other critical extension for an unknown one.
         draft = form is Form.DRAFT
         dotted = x509.ObjectIdentifier(proxycertinfo.DRAFT_OID if draft else proxycertinfo.RFC_OID)
         builder = builder.add_extension(x509.UnrecognizedExtension(dotted, info.encode(draft=draft)), critical=True)
-    for value, critical in _usages(parent, public_key):
-        builder = builder.add_extension(value, critical=critical)
     return builder.sign(issuer.key, _hash(issuer))
 
 

@@ -96,6 +96,8 @@ def verify(certificates: bytes, directory: Path) -> None:
 
     Raises `errors.ConfigurationError` if the directory cannot be used: the libraries would take any chain for good.
     """
+    from pyglobus.core.x509.trust import usable_directory
+
     usable_directory(directory)
 
     def act() -> None:
@@ -106,26 +108,6 @@ def verify(certificates: bytes, directory: Path) -> None:
             credential.close()
 
     engine().submit(act).result()
-
-
-def usable_directory(directory: Path) -> None:
-    """Raise `errors.ConfigurationError` unless OpenSSL can look for authorities in this directory."""
-    why = None
-    if ":" in str(directory):
-        why = "OpenSSL takes a colon in its name for the end of a path"
-    else:
-        try:
-            next(directory.iterdir(), None)
-        except OSError as error:
-            why = error.strerror
-    if why is not None:
-        raise errors.ConfigurationError(
-            "cannot use the directory of trusted authorities",
-            where=str(directory),
-            why=why,
-            hint="name the right one with X509_CERT_DIR",
-            fault="ca-directory-missing",
-        )
 
 
 def _with(pem: bytes, act: Callable[[GsiCredential], T], where: str, *, what: str = "cannot read credential") -> T:

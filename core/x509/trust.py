@@ -23,7 +23,6 @@ from pyglobus.core import errors
 from pyglobus.core.x509 import filerules, names, pem, signingpolicy
 from pyglobus.core.x509.filerules import home
 from pyglobus.core.x509.signingpolicy import SigningPolicy
-from pyglobus.core.x509.toolkit import usable_directory
 
 #: More authorities or lists with one hash than this are not looked for.
 _MAX_NUMBER = 20
@@ -119,6 +118,26 @@ def default_directory(environ: Mapping[str, str] | None = None) -> Path:
         hint="install the certificates of your authorities in /etc/grid-security/certificates, or set X509_CERT_DIR",
         fault="ca-directory-missing",
     )
+
+
+def usable_directory(directory: Path) -> None:
+    """Raise `errors.ConfigurationError` unless OpenSSL can look for authorities in this directory."""
+    why = None
+    if ":" in str(directory):
+        why = "OpenSSL takes a colon in its name for the end of a path"
+    else:
+        try:
+            next(directory.iterdir(), None)
+        except OSError as error:
+            why = error.strerror
+    if why is not None:
+        raise errors.ConfigurationError(
+            "cannot use the directory of trusted authorities",
+            where=str(directory),
+            why=why,
+            hint="name the right one with X509_CERT_DIR",
+            fault="ca-directory-missing",
+        )
 
 
 def _read(path: Path, limit: int) -> bytes:

@@ -22,10 +22,8 @@ from pyglobus.cli.exits import ExitCode, code_of
 from pyglobus.core import errors
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
     from pyglobus.core.x509.credential import Credential
-    from pyglobus.core.x509.keys import Key
+    from pyglobus.core.x509.keys import Key, PendingKey
     from pyglobus.core.x509.proxy import Wish
     from pyglobus.core.x509.userfiles import UserFiles
 
@@ -144,18 +142,18 @@ def init(*, output: Output, **given: Any) -> None:
     """
     from pyglobus.core.x509 import keys
 
-    wanted: Future[Key] | None = None
     kind, bits = given["key_type"], int(given["bits"] or keys.MIN_RSA_BITS)
+    pending: PendingKey | None = None
     if given["renew_below"] is None and kind == "rsa":
-        wanted = keys.begin(max(bits, keys.MIN_RSA_BITS))
+        pending = keys.PendingKey(max(bits, keys.MIN_RSA_BITS))
     run = _Run(output, given)
     if run.is_still_good():
         return
-    if wanted is None:
-        wanted = keys.begin(max(bits, keys.MIN_RSA_BITS)) if kind == "rsa" else _at_hand(keys.ec_key(kind))
+    if kind == "rsa" and pending is None:
+        pending = keys.PendingKey(max(bits, keys.MIN_RSA_BITS))
     if str(bits) in _OLD_SIZES:
         output.note(f"a key of {bits} bits is refused everywhere: this one has {keys.MIN_RSA_BITS}")
-    run.make(wanted)
+    run.make(pending or keys.ec_key(kind))
 
 
 class _Run:
@@ -185,7 +183,7 @@ class _Run:
             self._show(found, changed=False)
         return found is not None
 
-    def make(self, wanted: Future[Key]) -> None:
+    def make(self, wanted: Key | PendingKey) -> None:
         """Make the proxy and show it."""
         from pyglobus.core.x509 import proxy
 
@@ -221,16 +219,16 @@ class _Run:
             whose = "" if self.output.quiet else " for this identity"
             yield from prompt.pass_phrases(f"Enter GRID pass phrase{whose}:")
 
-    def _awaited(self, wanted: Future[Key]) -> Key:
+    def _awaited(self, wanted: Key | PendingKey) -> Key:
         """The key, with a dot every now and then while it is looked for."""
-        if not self.speaks:
-            return wanted.result()
-        self.output.part("Creating proxy .")
-        while not wanted.done():
-            time.sleep(_DOT)
-            self.output.part(".")
-        self.output.line(" Done")
-        return wanted.result()
+        from pyglobus.core.x509.keys import PendingKey
+
+        if self.speaks:
+            self.output.part("Creating proxy .")
+            while isinstance(wanted, PendingKey) and not wanted.wait(_DOT):
+                self.output.part(".")
+            self.output.line(" Done")
+        return wanted.result() if isinstance(wanted, PendingKey) else wanted
 
     def _verify(self, made: Credential) -> None:
         from pyglobus.core.x509 import chain, trust
@@ -265,12 +263,12 @@ class _Run:
             self.output.note("warning: programs take X509_USER_CERT and X509_USER_KEY rather than a proxy: unset them")
 
     def _show(self, made: Credential, *, changed: bool) -> None:
-        from pyglobus.core.sandbox import shell
-
         self.output.result("proxy", self._record(made, changed))
         if not self.output.is_text:
             return
         if self.given["export"]:
+            from pyglobus.core.sandbox import shell
+
             self.output.line(shell.script(self.given["export"], {"X509_USER_PROXY": str(self.path)}, ()))
             return
         until = time.asctime(time.localtime(made.expires.timestamp()))
@@ -312,14 +310,6 @@ class _Run:
     def _say(self, text: str) -> None:
         if self.speaks:
             self.output.line(text)
-
-
-def _at_hand(key: Key) -> Future[Key]:
-    from concurrent.futures import Future
-
-    future: Future[Key] = Future()
-    future.set_result(key)
-    return future
 
 
 def _identity(files: UserFiles) -> str:
