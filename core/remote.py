@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable, Generator
@@ -169,6 +170,24 @@ class Remote:
             if error.ftp_code not in (500, 501, 502, 504):
                 raise
             return Facts("file", None)
+
+    def check_name(self) -> None:
+        """Raise `errors.Unsupported` if the server would take this path for another one.
+
+        Control channels without GSI go through the telnet driver of the Globus server, which drops all bytes that are
+        not ASCII: a name made of such bytes alone then means the directory that it is in.
+        """
+        url, session = self.url, self._session
+        if url.scheme != "ftp" or url.path.isascii():
+            return
+        if url.authority not in session.names_kept:
+            unheard = "".join(chr(0xE0 + byte % 24) for byte in os.urandom(12))
+            session.names_kept[url.authority] = self._parent().child(unheard).stat() is None
+        if not session.names_kept[url.authority]:
+            raise errors.Unsupported(
+                "cannot use this name", where=str(url), why="the server drops all that is not ASCII from it",
+                hint="log in with GSI (gsiftp://), or choose a name in ASCII", fault="name-not-kept",
+            )  # fmt: skip
 
     def size(self) -> int | None:
         """Bytes that are there now, or None if that cannot be known."""

@@ -41,6 +41,8 @@ class Session:
         self._data_credentials: dict[str | None, DataCredential | None] = {}
         #: Servers, by authority, that have shown to need a delegated credential.
         self._delegating: set[str] = set()
+        #: Whether servers, by authority, keep names that are not ASCII.
+        self.names_kept: dict[str, bool] = {}
         #: Servers that have refused MODE E.
         self._streaming: set[str] = set()
         self._running: Operation | None = None

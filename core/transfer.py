@@ -126,6 +126,11 @@ class Transfer:
         if self.source == self.destination and not self.source.is_stream:
             raise _same(self.source)
         self._known = known
+        # Between a server with GSI and one without, data channels cannot be authenticated.
+        mixed = self.source.is_ftp and self.destination.is_ftp and self.source.scheme != self.destination.scheme
+        self._ftp_options = self.options
+        if mixed and self.options.third_party:
+            self._ftp_options = self.options._replace(authenticate_data=False, protection="clear")
         self._owned = session is None
         self.session = session or Session(gridftp2=self.options.gridftp2, relative=self.options.relative)
         self._stack = ExitStack()
@@ -187,9 +192,11 @@ class Transfer:
             yield Started(str(self.source), str(self.destination), route.name, self._total)
             started = time.monotonic()
             yield from self._attempt_all(route, started)
-            moved = route.base + route.bytes()
             seconds = time.monotonic() - started
+            moved = route.base + route.bytes()
             self._compare_size(route, moved)
+            if isinstance(route, ThirdParty):  # servers report now and then, and not at the end
+                moved = self._total or moved
             yield Progress(moved, self._total, seconds)
             digest = (yield from self._verify(moved, started)) if options.verify else None
             if self._destination_file is not None:
@@ -247,7 +254,7 @@ class Transfer:
                 raise _same(url)
             self._note_size(source.size)
         elif url.is_ftp:
-            self._source_remote = Remote(self.session, url, options.source, options, "source")
+            self._source_remote = self._remote(url, options.source, "source")
             self._source_facts = facts = self._known or self._source_remote.stat()
             if facts is None:
                 raise faults.known("no-such-file", what="cannot get", where=str(url), role="source")
@@ -256,6 +263,14 @@ class Transfer:
                     "cannot copy a directory", where=str(url), why="only -r copies directories", fault="is-directory"
                 )
             self._note_size(facts.size)
+
+    def _remote(self, url: Url, side: Side, role: faults.Role) -> Remote:
+        remote = Remote(self.session, url, side, self._ftp_options, role)
+        if self._ftp_options is not self.options and url.scheme == "gsiftp":
+            # An open connection may have authenticated data channels, and the library would not turn that off.
+            remote.forget(self.session.handle())
+        remote.check_name()
+        return remote
 
     def _note_size(self, size: int | None) -> None:
         """Set the bytes to come from the size of the source and the part that is asked for."""
@@ -277,7 +292,7 @@ class Transfer:
             self._destination_file = destination
             self._stack.callback(destination.discard)
         elif url.is_ftp:
-            self._destination_remote = Remote(self.session, url, options.destination, options, "destination")
+            self._destination_remote = self._remote(url, options.destination, "destination")
             if self._known is None:
                 self._look_at_destination(self._destination_remote)
 

@@ -51,7 +51,7 @@ class Scene:
 
 
 @contextmanager
-def listening(serve: Callable[[socket.socket], None]) -> Iterator[int]:
+def listening(serve: Callable[[socket.socket], object]) -> Iterator[int]:
     """A port of our own; ``serve`` gets each connection in a thread."""
     held: list[socket.socket] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -103,7 +103,7 @@ def addresses() -> Iterator[dict[str, str]]:
     with socket.create_server(("127.0.0.1", 0)) as once:
         closed = once.getsockname()[1]
     web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Web)
-    with listening(lambda connection: connection.recv(1) and None) as silent, listening(greet) as ssh, web:
+    with listening(lambda connection: connection.recv(1)) as silent, listening(greet) as ssh, web:
         threading.Thread(target=web.serve_forever, daemon=True).start()
         ports = {"closed": closed, "silent": silent, "ssh": ssh, "web": web.server_port}
         yield {name: f"localhost:{port}" for name, port in ports.items()}
