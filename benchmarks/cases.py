@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is measured: each case is two command lines, ours first, and what our time may be.
 
-A `Copy` moves one file with the same options by both tools. A `Start` compares how long a command takes to begin with
-how long a bare Python does.
+A `Copy` moves one file with the same options by both tools, a `Proxy` is made or shown by both. A `Start` compares how
+long a command takes to begin with how long a bare Python does.
 """
 
 from __future__ import annotations
@@ -90,6 +90,29 @@ class Copy:
 
 
 @dataclass(frozen=True)
+class Proxy:
+    """A proxy made or shown by both tools, with the same options; ``expected`` is in what they print."""
+
+    name: str
+    title: str
+    ours: tuple[str, ...]
+    peer: str
+    expected: str
+    goal: Goal
+    rounds: int = 20
+
+    def commands(self, field: Field) -> Mapping[str, list[str]]:
+        files = ["-file", str(field.proxy)]
+        if self.peer == "grid-proxy-init":
+            files = [*field.user_files, "-out", str(field.local / "proxy")]
+        return {" ".join(self.ours): [*self.ours, *files], self.peer: [self.peer, *files]}
+
+    def check(self, field: Field, runner: str, printed: str, *, thorough: bool) -> None:
+        if self.expected not in printed:
+            raise ValueError(f"it did not print {self.expected!r}")
+
+
+@dataclass(frozen=True)
 class Start:
     """A command that only starts, against ``python -c pass``; ``expected`` is in what it prints."""
 
@@ -137,6 +160,17 @@ CASES: Mapping[str, Case] = {
         Copy("get-parallel", "get {size} -p 4", "gsiftp", "file", _LARGE, ("-p", "4")),
         Copy("byte", "put one byte", "file", "gsiftp", _SMALL, large=False, rounds=20),
         Copy("byte-anonymous", "put one byte, anonymous", "file", "ftp", _SMALL, large=False, rounds=20),
+        Proxy(
+            "proxy-init",
+            "make a proxy (2048 bits)",
+            ("proxy-init",),
+            "grid-proxy-init",
+            "Your proxy is valid until",
+            Goal(extra=0.09),
+        ),
+        Proxy(
+            "proxy-info", "show a proxy", ("pyglobus", "proxy", "info"), "grid-proxy-info", "timeleft", Goal(extra=0.11)
+        ),
         Start("help", "--help", (OURS, "--help"), "SOURCE", Goal(extra=0.08)),
         Start("completion", "completion in bash", _COMPLETION, "--parallel", Goal(extra=0.08)),
         Start("import", "import core.transfer", _IMPORT, "", Goal(extra=0.04)),

@@ -91,6 +91,23 @@ class Field:
         second: Server | None = self._second if end == "gsiftp2" else None
         return self._grid.gsiftp_url(path, second)
 
+    @property
+    def proxy(self) -> Path:
+        """The user's proxy."""
+        return self._grid.user.proxy
+
+    @cached_property
+    def user_files(self) -> list[str]:
+        """The options that name a certificate and key from which grid-proxy-init can make a proxy: it cannot from the
+        grid's, which an elliptic key has signed.
+        """
+        from pyglobus.core.sandbox.authority import Authority
+        from pyglobus.core.x509.keys import rsa_key
+
+        certificate, key = self.local / "usercert.pem", self.local / "userkey.pem"
+        Authority.create(key=rsa_key()).issue("Ada Lovelace").save(certificate, key)
+        return ["-cert", str(certificate), "-key", str(key)]
+
     def _file(self, name: str, size: int) -> File:
         path = self._grid.data_dir / name
         noise = random.Random(size).randbytes(MIB)

@@ -38,10 +38,9 @@ def location(environ: Mapping[str, str] | None = None) -> Path:
 
 def read(path: Path) -> Credential:
     """The proxy in a file that is the user's alone. Raises `errors.CredentialError`."""
-    from pyglobus.core.x509 import userfiles
     from pyglobus.core.x509.credential import Credential
 
-    return Credential.from_pem(userfiles.read(path), where=str(path))
+    return Credential.from_pem(filerules.read(path), where=str(path))
 
 
 def still_good(path: Path, *, identity: str | None, wish: Wish, life: dt.timedelta) -> Credential | None:

@@ -20,7 +20,7 @@ from pyglobus.core import errors
 from pyglobus.core.sandbox.authority import Authority, Issued, loopback_names
 from pyglobus.core.x509 import names
 from pyglobus.core.x509.keys import ec_key, rsa_key
-from pyglobus.core.x509.proxycertinfo import INDEPENDENT, INHERIT_ALL, LIMITED
+from pyglobus.core.x509.proxytype import INDEPENDENT, INHERIT_ALL, LIMITED
 
 
 @pytest.fixture(scope="module")

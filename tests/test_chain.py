@@ -27,8 +27,8 @@ from pyglobus.core.x509 import chain, kind, names, pem, request, signingpolicy, 
 from pyglobus.core.x509.check import Outcome
 from pyglobus.core.x509.credential import Credential
 from pyglobus.core.x509.keys import Key, ec_key, rsa_key
-from pyglobus.core.x509.proxycertinfo import LIMITED, ProxyCertInfo
-from pyglobus.core.x509.proxytype import Form
+from pyglobus.core.x509.proxycertinfo import ProxyCertInfo
+from pyglobus.core.x509.proxytype import LIMITED, Form
 from pyglobus.ffi.errors import GlobusError
 
 if TYPE_CHECKING:

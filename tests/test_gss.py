@@ -25,7 +25,7 @@ from pyglobus.core.gss import Channel, Context, Credential, Delegation, Flag, Na
 from pyglobus.core.sandbox import Sandbox
 from pyglobus.core.sandbox.authority import Authority
 from pyglobus.core.x509.keys import ec_key
-from pyglobus.core.x509.proxycertinfo import LIMITED
+from pyglobus.core.x509.proxytype import LIMITED
 
 PROTECTED = Flag.MUTUAL | Flag.CONFIDENTIALITY | Flag.INTEGRITY | Flag.REPLAY | Flag.SEQUENCE
 EXPORTED = bytes.fromhex("0401000b06092b060104019b500101")

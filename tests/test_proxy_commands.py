@@ -94,11 +94,22 @@ def some_proxies(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     return {name: directory / name for name in made}
 
 
+DATE = re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}")
+
+
 def clean(text: str) -> str:
-    """Without what differs from run to run: dots, serial numbers, the second."""
+    """Without what differs from run to run: dots, serial numbers, times."""
     text = re.sub(r"Creating proxy \.+ Done", "Creating proxy ... Done", text)
     text = re.sub(r"/CN=\d{5,}", "/CN=1", text)
-    return re.sub(r"(\d\d:\d\d):\d\d", r"\1", text)
+    text = re.sub(r"^\d{5,}$", "SECONDS", text, flags=re.MULTILINE)
+    return DATE.sub("DATE", re.sub(r"(timeleft : \d+):\d\d:\d\d", r"\1", text))
+
+
+def times(text: str) -> list[float]:
+    """The times in it, in seconds since the epoch or from now."""
+    left = [60 * int(minutes) + int(seconds) for minutes, seconds in re.findall(r"timeleft : \d+:(\d\d):(\d\d)", text)]
+    seconds = [int(word) for word in re.findall(r"^\d{5,}$", text, flags=re.MULTILINE)]
+    return [time.mktime(time.strptime(date)) for date in DATE.findall(text)] + left + seconds
 
 
 # --- in place of the C tools ------------------------------------------------------------------------------------------
@@ -144,6 +155,7 @@ def test_init_prints_and_ends_as_grid_proxy_init(
     assert (clean(ours.stdout), ours.returncode) == (clean(theirs.stdout), theirs.returncode)
     assert ours.returncode == 0
     assert clean(ours.stderr) == clean(theirs.stderr)
+    assert times(ours.stdout + ours.stderr) == pytest.approx(times(theirs.stdout + theirs.stderr), abs=30)
     facts = [toolkit.facts((tmp_path / name).read_bytes()) for name in ("ours", "theirs")]
     assert facts[0].type == facts[1].type
     assert abs(facts[0].expires - facts[1].expires) < 20
@@ -220,11 +232,14 @@ def test_info_of_other_files(
 
 
 def same_answer(tool: str, words: tuple[str, ...], run: Callable[..., Done]) -> None:
-    for _ in range(3):  # a second may end between the two
+    for _ in range(3):  # a minute or an hour may end between the two
         theirs, ours = run(tool, *words), run(*OURS[tool], *words)
-        if ours.stdout == theirs.stdout:
+        if clean(ours.stdout) == clean(theirs.stdout) and times(ours.stdout) == pytest.approx(
+            times(theirs.stdout), abs=20
+        ):
             break
     assert clean(ours.stdout) == clean(theirs.stdout)
+    assert times(ours.stdout) == pytest.approx(times(theirs.stdout), abs=20)
     assert ours.returncode == theirs.returncode
     assert ours.returncode == 0 or "-exists" in words or "-e" in words or ours.stderr
 

@@ -22,8 +22,8 @@ from pyglobus.core.x509.credential import Credential
 from pyglobus.core.x509.keys import Key, ec_key, rsa_key
 from pyglobus.core.x509.kind import kind_of
 from pyglobus.core.x509.proxy import Wish
-from pyglobus.core.x509.proxycertinfo import INDEPENDENT, INHERIT_ALL, LIMITED, ProxyCertInfo
-from pyglobus.core.x509.proxytype import Form, Rights
+from pyglobus.core.x509.proxycertinfo import ProxyCertInfo
+from pyglobus.core.x509.proxytype import INDEPENDENT, INHERIT_ALL, LIMITED, Form, Rights
 from pyglobus.core.x509.toolkit import ProxyWish
 from pyglobus.ffi.engine import engine
 from pyglobus.ffi.gsi import GsiRequest

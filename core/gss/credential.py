@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pyglobus.core import errors
 from pyglobus.core.gss.calls import run
-from pyglobus.core.x509 import userfiles
+from pyglobus.core.x509 import filerules
 from pyglobus.ffi.gss import GssCredential, released_with
 
 
@@ -33,13 +33,13 @@ class Credential:
     @classmethod
     def of_file(cls, path: str | os.PathLike[str]) -> Credential:
         """A proxy file: certificate, clear key and chain. Only its owner may have access to it."""
-        return cls.of_pem(userfiles.read(Path(path)), where=str(path))
+        return cls.of_pem(filerules.read(Path(path)), where=str(path))
 
     @classmethod
     def of_files(cls, certificate: str | os.PathLike[str], key: str | os.PathLike[str]) -> Credential:
         """A certificate and its clear key from two files, such as a host's. Only its owner may read the key."""
-        public = userfiles.read(Path(certificate), private=False)
-        return cls.of_pem(public + b"\n" + userfiles.read(Path(key)), where=str(certificate))
+        public = filerules.read(Path(certificate), private=False)
+        return cls.of_pem(public + b"\n" + filerules.read(Path(key)), where=str(certificate))
 
     @classmethod
     def of_pem(cls, pem: bytes, *, where: str | None = None) -> Credential:

@@ -22,11 +22,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from pyglobus.core import files
-from pyglobus.core.x509 import keys, names, proxy, proxycertinfo
+from pyglobus.core.x509 import keys, names, proxy
 from pyglobus.core.x509.credential import Credential
 from pyglobus.core.x509.keys import Key
 from pyglobus.core.x509.proxycertinfo import ProxyCertInfo
-from pyglobus.core.x509.proxytype import Form
+from pyglobus.core.x509.proxytype import INHERIT_ALL, Form
 
 YEAR = dt.timedelta(days=365)
 
@@ -40,7 +40,7 @@ class Issued(Credential):
         *,
         key: Key | None = None,
         form: Form = Form.RFC,
-        language: str = proxycertinfo.INHERIT_ALL,
+        language: str = INHERIT_ALL,
         policy: bytes | None = None,
         path_length: int | None = None,
         lifetime: dt.timedelta = proxy.DEFAULT_LIFETIME,

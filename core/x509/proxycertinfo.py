@@ -16,14 +16,10 @@ from dataclasses import dataclass
 
 from pyglobus.core import errors
 from pyglobus.core.x509 import der
+from pyglobus.core.x509.proxytype import INHERIT_ALL
 
 RFC_OID = "1.3.6.1.5.5.7.1.14"
 DRAFT_OID = "1.3.6.1.4.1.3536.1.222"
-
-#: Policy languages: RFC 3820 section 3.8.2, and Globus's own for a limited proxy.
-INHERIT_ALL = "1.3.6.1.5.5.7.21.1"
-INDEPENDENT = "1.3.6.1.5.5.7.21.2"
-LIMITED = "1.3.6.1.4.1.3536.1.1.1.9"
 
 #: OpenSSL hands path lengths to Globus as a C long, and Globus adds to them.
 MAX_PATH_LENGTH = 2**31 - 1

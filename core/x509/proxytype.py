@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import enum
 
-from pyglobus.core.x509 import proxycertinfo
+#: Policy languages: RFC 3820 section 3.8.2, and Globus's own for a limited proxy.
+INHERIT_ALL = "1.3.6.1.5.5.7.21.1"
+INDEPENDENT = "1.3.6.1.5.5.7.21.2"
+LIMITED = "1.3.6.1.4.1.3536.1.1.1.9"
 
 
 class Form(enum.StrEnum):
@@ -26,9 +29,9 @@ class Rights(enum.StrEnum):
 
 
 LANGUAGES = {
-    Rights.IMPERSONATION: proxycertinfo.INHERIT_ALL,
-    Rights.LIMITED: proxycertinfo.LIMITED,
-    Rights.INDEPENDENT: proxycertinfo.INDEPENDENT,
+    Rights.IMPERSONATION: INHERIT_ALL,
+    Rights.LIMITED: LIMITED,
+    Rights.INDEPENDENT: INDEPENDENT,
 }
 _RIGHTS = {language: rights for rights, language in LANGUAGES.items()}
 _TEXTS = {Form.RFC: "RFC 3820 compliant {} proxy", Form.DRAFT: "Proxy draft (pre-RFC) compliant {} proxy"}

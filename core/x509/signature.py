@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from pyglobus.core import credential as credential_search
 from pyglobus.core import errors
 from pyglobus.core.faults import explain
-from pyglobus.core.x509 import chain, names, userfiles
+from pyglobus.core.x509 import chain, filerules, names
 from pyglobus.core.x509.check import Outcome
 from pyglobus.core.x509.credential import Credential, identity_of, path
 from pyglobus.core.x509.der import INTEGER, OCTET_STRING, SEQUENCE, SET, Malformed, Reader, element, integer, oid
@@ -130,11 +130,11 @@ def signer(file: Path | None = None) -> Credential:
     library would use. Raises `errors.CredentialError`.
     """
     if file is not None:
-        return Credential.from_pem(userfiles.read(file), where=str(file))
+        return Credential.from_pem(filerules.read(file), where=str(file))
     choice = credential_search.find()
     if choice.kind == "proxy":
-        return Credential.from_pem(userfiles.read(Path(choice.path)), where=choice.path)
-    userfiles.read(Path(choice.key))
+        return Credential.from_pem(filerules.read(Path(choice.path)), where=choice.path)
+    filerules.read(Path(choice.key))
     return Credential.load(Path(choice.path), Path(choice.key))
 
 

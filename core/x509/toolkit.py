@@ -9,9 +9,8 @@ own signature is ECDSA. Errors are those of `pyglobus.core.faults`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from pyglobus.core import errors
 from pyglobus.core.x509 import proxytype
@@ -25,8 +24,7 @@ T = TypeVar("T")
 __all__ = ["Facts", "GsiRequest", "ProxyWish", "facts", "make", "sign", "text", "verify"]
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(NamedTuple):
     """What the libraries find in a proxy file. ``strength`` is in bits, ``expires`` in seconds since the epoch: when
     the first certificate of the chain ends.
     """

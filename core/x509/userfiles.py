@@ -43,7 +43,7 @@ class UserFiles:
 
     @cached_property
     def _content(self) -> bytes:
-        return read(self.certificate, private=self.certificate == self.key)
+        return filerules.read(self.certificate, private=self.certificate == self.key)
 
     def certificates(self) -> list[x509.Certificate]:
         """The certificate and its chain, which need no pass phrase unless they are in PKCS #12."""
@@ -67,7 +67,7 @@ class UserFiles:
             return self._from_pkcs12(pass_phrases)
         where = str(self.key)
         certificates = self.certificates()
-        key = pem.private_key(pem.blocks(read(self.key), where=where), pass_phrases, where=where)
+        key = pem.private_key(pem.blocks(filerules.read(self.key), where=where), pass_phrases, where=where)
         return Credential.of(key, certificates, where=where)
 
     def _from_pkcs12(self, pass_phrases: Iterable[bytes]) -> Credential:
@@ -78,7 +78,7 @@ class UserFiles:
         from pyglobus.core.x509.credential import Credential
 
         where = str(self.certificate)
-        data = read(self.certificate)
+        data = filerules.read(self.certificate)
         load = pkcs12.load_key_and_certificates
         if b"-----BEGIN" in data or data[:1] != b"0":
             raise _unusable(where, "it is no PKCS #12 file", "not-pkcs12")
@@ -119,23 +119,6 @@ def find(
     )
 
 
-def read(path: Path, *, private: bool = True) -> bytes:
-    """The content of a credential's file, after its owner and mode have been found good.
-
-    Raises `errors.CredentialError`; what is checked is what is read.
-    """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-    except OSError as error:
-        raise _system_error(path, error) from error
-    with os.fdopen(descriptor, "rb") as stream:
-        _judge(path, os.fstat(descriptor), private)
-        data = stream.read(filerules.MAX_SIZE + 1)
-    if len(data) > filerules.MAX_SIZE:
-        raise _unusable(str(path), "it is too large for a credential", "not-a-credential")
-    return data
-
-
 def _named(environ: Mapping[str, str], variable: str, default: Path, private: bool) -> Path | None:
     named = environ.get(variable)
     path = Path(named) if named is not None else default
@@ -149,25 +132,8 @@ def _require(path: Path, private: bool) -> None:
     try:
         status = path.stat()
     except OSError as error:
-        raise _system_error(path, error) from error
-    _judge(path, status, private)
-
-
-def _judge(path: Path, status: os.stat_result, private: bool) -> None:
-    fault = filerules.fault(status, private=private)
-    if fault is not None:
-        raise _known(fault, path)
-
-
-def _system_error(path: Path, error: OSError) -> errors.Error:
-    missing = isinstance(error, FileNotFoundError | NotADirectoryError)
-    return _known("credential-missing" if missing else "credential-unreadable", path)
-
-
-def _known(fault: str, path: Path) -> errors.Error:
-    from pyglobus.core import faults
-
-    return faults.known(fault, what="cannot use credential", path=str(path))
+        raise filerules.unreadable(path, error) from error
+    filerules.require(path, status, private=private)
 
 
 def _unusable(where: str, why: str, fault: str) -> errors.CredentialError:

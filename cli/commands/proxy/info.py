@@ -99,13 +99,13 @@ def info(*, output: Output, file: Path | None, exists: bool, **given: Any) -> in
     line each.
     """
     from pyglobus.core import proxy
-    from pyglobus.core.x509 import toolkit, userfiles
+    from pyglobus.core.x509 import filerules, toolkit
 
     if not exists and any(given[name] is not None for name in ("valid", "hours", "bits")):
         raise errors.UsageError("-valid, -hours and -bits make sense with -exists only")
     asked = _asked(click.get_current_context())
     path = file or proxy.location()
-    content = userfiles.read(path)
+    content = filerules.read(path)
     facts = toolkit.facts(content, rfc2253=given["rfc2253"], where=str(path))
     if facts.is_authority:
         raise errors.CredentialError("not a proxy", where=str(path), why="it is the certificate of an authority")

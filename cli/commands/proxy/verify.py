@@ -39,11 +39,11 @@ def verify(*, output: Output, cert_dir: Path | None, file: Path | None) -> int |
     from dataclasses import asdict
 
     from pyglobus.core import proxy
-    from pyglobus.core.x509 import chain, names, pem, trust, userfiles
+    from pyglobus.core.x509 import chain, filerules, names, pem, trust
 
     path = file or proxy.location()
     where = str(path)
-    found = pem.blocks(userfiles.read(path, private=file is None), where=where)
+    found = pem.blocks(filerules.read(path, private=file is None), where=where)
     certificates = pem.certificates(found, where=where)
     report = chain.inspect(certificates, cert_dir or trust.default_directory())
     record: dict[str, Any] = {
