@@ -28,8 +28,11 @@ class TransferDisplay:
         self._output = output
         self._transfer = transfer
         self._progress = progress
-        self._rates = _ClassicRates(output) if rates and output.is_text else None
-        self._named = rates or output.verbosity == 1
+        # What the C tool prints goes to standard output, which is not ours if the data goes there; it names no streams.
+        to_stream, from_stream = transfer.destination.is_stream, transfer.source.is_stream
+        self._rates = _ClassicRates(output) if rates and output.is_text and not to_stream else None
+        named = rates or (output.verbosity == 1 and not output.quiet)
+        self._named = named and output.is_text and not (to_stream or from_stream)
 
     def __call__(self, event: Event) -> None:
         from pyglobus.core import transfer
@@ -52,12 +55,11 @@ class TransferDisplay:
         record = {"source": event.source, "destination": event.destination, "route": event.route, "total": event.total}
         self._output.event("started", record, "")
         self._output.detail(f"{event.route}: {event.source} -> {event.destination}")
-        if self._named and self._output.is_text and not self._output.quiet:
+        if self._named:
             source, destination = self._transfer.source, self._transfer.destination
-            self._output.line(
-                f"Source: {_classic(source.parent())}\nDest:   {_classic(destination.parent())}\n"
-                f"  {source.name}  ->  {destination.name}"
-            )
+            renamed = "" if source.name == destination.name else f"  ->  {destination.name}"
+            above, into = _classic(source.parent()), _classic(destination.parent())
+            self._output.line(f"Source: {above}\nDest:   {into}\n  {source.name}{renamed}")
         if self._rates is None:
             self._progress.start(event.total, event.source, event.destination)
 
@@ -135,8 +137,6 @@ class _ClassicRates:
 
 def _classic(directory: Url) -> str:
     """A directory as the C tool shows it."""
-    if directory.is_stream:
-        return "-"
     return f"file://{directory.path}" if directory.is_local else str(directory)
 
 

@@ -116,6 +116,13 @@ def memory_grid(blank_user: Path, memory: Path) -> Iterator[Sandbox]:
 
 
 @pytest.fixture
+def as_user(grid: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The grid's user in this process."""
+    for name, value in grid.variables.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
 def copy(grid: Sandbox) -> CommandRunner:
     """Run pyglobus-url-copy as the grid's user. It must succeed unless ``check=False``; the other keywords are those
     of subprocess.run.

@@ -26,6 +26,7 @@ from pyglobus.core.transfer import Transfer
 Runner = Callable[..., "subprocess.CompletedProcess[Any]"]
 SCHEMES = ("path", "file", "gsiftp", "ftp", "http", "https")
 #: More than any buffer, and not a whole number of them.
+pytestmark = pytest.mark.usefixtures("as_user")
 CONTENT = os.urandom(3_000_001)
 NAMES = [
     b"plain",
@@ -92,13 +93,6 @@ def serve_files(top: Path) -> http.server.ThreadingHTTPServer:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Files,), {"top": os.fsencode(top)}))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
-
-
-@pytest.fixture(autouse=True)
-def as_user(grid: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The grid's user in this process."""
-    for name, value in grid.variables.items():
-        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture(scope="module")

@@ -245,6 +245,10 @@ def _copy_one(
     from pyglobus.core.session import Session
     from pyglobus.core.transfer import Transfer
 
+    if destination.is_stream and not output.is_text:
+        raise errors.UsageError(
+            "standard output cannot take both", why=f"the data goes there, and so do records ({output.format})"
+        )
     with Session(debug_fd=2 if debug_ftp else -1) as session:
         transfer = Transfer(source, destination, options, session=session)
         with signals.cancelling(transfer.cancel), Progress(output, stats=stats) as progress:
