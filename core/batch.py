@@ -8,8 +8,10 @@ to be copied one by one, where faults are retried and explained.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 from pyglobus.core import errors
@@ -193,7 +195,9 @@ class Batch:
     def _settle(self, records: list[FileRecord]) -> None:
         for record in records:
             item, since = self._pending[record.id]
-            if record.state is FileState.DONE:
+            if record.state is FileState.DONE and self._way.receive and record.bytes != item.size:
+                self._take_back(item)
+            elif record.state is FileState.DONE:
                 seconds = time.monotonic() - since
                 ends = str(item.source), str(item.destination)
                 self._done(Result(*ends, "pipeline", record.bytes, seconds, 1))
@@ -205,6 +209,12 @@ class Batch:
                     del self._pending[record.id]
                 continue
             del self._pending[record.id]
+
+    def _take_back(self, item: Item) -> None:
+        """A file came shorter or longer than listed: it may not stay, and a transfer of its own finds out why."""
+        with suppress(OSError):
+            os.unlink(item.destination.path)
+        self.left.append(item)
 
     def _explained(self, item: Item, record: FileRecord) -> errors.Error:
         from pyglobus.core.faults import explain
