@@ -175,7 +175,7 @@ class FtpHandle:
         #: Ranges received by the last download, and the last restart marker of a third-party transfer or upload.
         self.ranges: list[tuple[int, int]] = []
         self.marker: str | None = None
-        #: Whether the destination's server has begun to take the last upload or third-party transfer.
+        #: Whether the last upload or third-party transfer may have changed its destination: the server has not refused.
         self.begun = False
 
     def close(self) -> None:

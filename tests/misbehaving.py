@@ -154,10 +154,12 @@ class Server:
         with self.lock:
             sockets = list(self._sockets)
         for opened in sockets:
-            close(opened)
+            _wake(opened)
         for thread in self._threads:
             thread.join(timeout=10)
             assert not thread.is_alive(), "a thread of the server hangs"
+        for opened in sockets:
+            opened.close()  # only now: another server's thread may get the number
 
     def _start(self, main: Callable[..., None], *args: object) -> None:
         thread = threading.Thread(target=main, args=args, daemon=True)
@@ -530,10 +532,15 @@ def dripping(data: bytes) -> Iterator[bytes]:
 
 
 def close(opened: socket.socket) -> None:
-    """Close a socket, also under a thread that waits for it."""
+    """Close a socket."""
+    _wake(opened)
+    opened.close()
+
+
+def _wake(opened: socket.socket) -> None:
+    """End every wait for a socket."""
     with suppress(OSError):
         opened.shutdown(socket.SHUT_RDWR)
-    opened.close()
 
 
 def _block(flags: int, offset: int, data: bytes) -> bytes:

@@ -80,8 +80,10 @@ KINDS: dict[str, tuple[Callable[[Server, Server], tuple[str, ...]], dict[str, by
     "relay source": (lambda s, t: ("-notpt", s.url("/a"), t.url("/p")), {"/p": BIG}),
     "relay dest": (lambda s, t: ("-notpt", t.url("/a"), s.url("/p")), {"/p": BIG}),
     "get tree": (lambda s, t: ("-r", s.url("/t/"), "in/"), {"in/x": BIG, "in/d/y": SMALL}),
+    "get tree E": (lambda s, t: ("-r", s.url("/t/"), "in/"), {"in/x": BIG, "in/d/y": SMALL}),
     "sync": (lambda s, t: ("-r", "-sync", s.url("/t/"), "in/"), {"in/x": BIG, "in/d/y": SMALL}),
     "put tree": (lambda s, t: ("-r", "-cd", "from/", s.url("/up/")), {"/up/x": BIG, "/up/d/y": SMALL}),
+    "put tree E": (lambda s, t: ("-r", "-cd", "from/", s.url("/up/")), {"/up/x": BIG, "/up/d/y": SMALL}),
     "source tree": (lambda s, t: ("-r", "-cd", s.url("/t/"), t.url("/up/")), {"/up/x": BIG, "/up/d/y": SMALL}),
 }
 #: Replies of a server in a run without faults, the farewell included; those of trees depend on who comes first.
@@ -97,6 +99,9 @@ def cuts() -> Iterator[Case]:
     for kind, count in TREE_REPLIES.items():
         for n in range(1, count + 1, 3):
             yield Case(f"cut {n}", kind, {0, 75}, Faults(cut_at=n))
+    for kind in ("get tree E", "put tree E"):
+        for n in range(9, 26, 4):
+            yield Case(f"cut {n}", kind, {0, 75}, Faults(cut_at=n, extended=True))
     for n in (3, 9, 11):
         for kind in ("get", "put"):
             ends = {0} if n > 8 else {75}  # what is asked before the bytes move is asked once
@@ -112,6 +117,9 @@ def hangs() -> Iterator[Case]:
     for kind in TREE_REPLIES:
         for n in (1, 9, 14):
             yield Case(f"silent from {n}", kind, {75}, Faults(hang_at=n), QUICK, gone=True)
+    for kind in ("get tree E", "put tree E"):
+        for n in (11, 16, 20):
+            yield Case(f"silent from {n}", kind, {75}, Faults(hang_at=n, extended=True), QUICK, gone=True)
     for kind in ("get", "put", "source", "get tree", "put tree"):
         for n in (1, 11):
             yield Case(f"deadline, silent from {n}", kind, {124}, Faults(hang_at=n), ("--timeout", "1"), gone=True)
@@ -127,7 +135,7 @@ def hangs() -> Iterator[Case]:
 
 def sources() -> Iterator[Case]:
     """Faults of the server that sends."""
-    for kind in ("get", "get E", "source", "stdout", "get tree", "sync", "relay source", "source tree"):
+    for kind in ("get", "get E", "source", "stdout", "get tree", "get tree E", "sync", "relay source", "source tree"):
         extended = kind.endswith("E")
         for name, code, says, faults in (
             ("short", 74, "incomplete", Faults(send=misbehaving.short, extended=extended)),
@@ -154,7 +162,7 @@ def sources() -> Iterator[Case]:
 
 def destinations() -> Iterator[Case]:
     """Faults of the server that receives, and of checksums and addresses."""
-    for kind in ("put", "put E", "dest", "relay dest", "put tree"):
+    for kind in ("put", "put E", "dest", "relay dest", "put tree", "put tree E"):
         extended = kind.endswith("E")
         for name, code, says, faults in (
             ("takes a part", 75, "", Faults(take=1000, extended=extended)),

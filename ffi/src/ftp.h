@@ -34,7 +34,8 @@ void            pg_ftp_reset(pg_ftp *ftp);
 int64_t         pg_ftp_reported(pg_ftp *ftp);
 /* The newest restart marker as text ("0-1048576,2097152-3145728"), or NULL; valid until the next turn. */
 const char *    pg_ftp_marker(pg_ftp *ftp);
-/* Whether the destination's server has begun to take an upload or third-party transfer: what it had before is gone. */
+/* Whether the destination's server was asked to take an upload or third-party transfer, and has not refused: what it had
+   before is gone, or may be. */
 int             pg_ftp_begun(pg_ftp *ftp);
 
 typedef struct

@@ -77,14 +77,26 @@ static void pg_watch_reply(globus_ftp_client_plugin_t *plugin, void *arg, globus
     {
         reply->response_buffer[longest] = '\0';
     }
-    if (reply->response_class == GLOBUS_FTP_POSITIVE_PRELIMINARY_REPLY && plugins->dest != NULL
-        && strcmp(url, plugins->dest) == 0)
+    if (plugins->begun == PG_ASKED && strcmp(url, plugins->dest) == 0)
     {
-        plugins->begun = 1;
+        plugins->begun = reply->code >= 400 ? PG_NOT_BEGUN : PG_BEGUN;
     }
     if (plugins->watcher.reply != NULL)
     {
         plugins->watcher.reply(plugins->watcher.arg, reply);
+    }
+}
+
+static void pg_watch_command(globus_ftp_client_plugin_t *plugin, void *arg, globus_ftp_client_handle_t *handle,
+    const char *url, const char *command)
+{
+    pg_plugins *plugins = arg;
+
+    (void) plugin; (void) handle;
+    if (plugins->dest != NULL && strcmp(url, plugins->dest) == 0
+        && (strncmp(command, "STOR ", 5) == 0 || strncmp(command, "ESTO ", 5) == 0 || strncmp(command, "PUT ", 4) == 0))
+    {
+        plugins->begun = PG_ASKED;
     }
 }
 
@@ -150,6 +162,7 @@ static globus_result_t pg_watch_init(globus_ftp_client_plugin_t *plugin, void *a
         globus_ftp_client_plugin_set_cksm_func(plugin, pg_watch_cksm);
         globus_ftp_client_plugin_set_put_func(plugin, pg_watch_put);
         globus_ftp_client_plugin_set_third_party_transfer_func(plugin, pg_watch_third_party);
+        globus_ftp_client_plugin_set_command_func(plugin, pg_watch_command);
         globus_ftp_client_plugin_set_response_func(plugin, pg_watch_reply);
         globus_ftp_client_plugin_set_fault_func(plugin, pg_watch_fault);
     }
@@ -306,7 +319,7 @@ void pg_plugins_reset(pg_plugins *plugins)
     plugins->marker = NULL;
     free(plugins->dest);
     plugins->dest = NULL;
-    plugins->begun = 0;
+    plugins->begun = PG_NOT_BEGUN;
 }
 
 void pg_plugins_clear(pg_plugins *plugins)

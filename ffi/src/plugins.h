@@ -20,6 +20,8 @@
 /* More stripes than any server known has; bytes of further ones are not shown while the transfer runs. */
 #define PG_STRIPES 64
 
+enum { PG_NOT_BEGUN, PG_ASKED, PG_BEGUN };
+
 /* Who is warned; NULL: nobody. */
 typedef struct
 {
@@ -39,7 +41,7 @@ typedef struct
     _Atomic int64_t             reported;       /* bytes, by performance markers */
     char *                      marker;         /* the newest restart marker as text, or NULL */
     char *                      dest;           /* URL of the upload or third-party transfer that runs, or NULL */
-    int                         begun;          /* its server has sent a preliminary reply */
+    int                         begun;          /* its server was asked to take it, and has not refused */
 } pg_plugins;
 
 /* Put them into the attribute of a handle to be; they stay at this address. log_fd: duplicated; -1: no log. */
