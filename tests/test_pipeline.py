@@ -460,7 +460,7 @@ def test_a_file_confirmed_without_its_data_is_not_done(open_pipeline: Open, tmp_
     with Odd(answers={"f0": ["226 done already"]}) as odd:
         pipeline, records = put_to(odd, open_pipeline, tmp_path)
     assert FileState.DONE not in states(records)
-    assert "not moved" in str(pipeline.operation.exception())
+    assert "before it had begun" in str(pipeline.operation.exception())
 
 
 def test_data_channel_closed_early(open_pipeline: Open, tmp_path: Path) -> None:
