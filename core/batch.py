@@ -29,7 +29,7 @@ LARGEST = 4 << 20
 _DEPTH = 64
 _TICK = 0.1
 # After a cancel, the remains of the file that was under way are looked for so long.
-_CLEAN_UP_LIMIT = 0.25
+_CLEAN_UP_LIMIT = 1.0
 
 
 class Way(NamedTuple):

@@ -435,11 +435,10 @@ def test_an_upload_that_is_refused_in_the_middle(tmp_path: Path) -> None:
         for block in (4096, 65536, 1 << 20):
             with Scripted({"STOR": b"452 disk full"}, takes=block) as server, handle() as one:
                 operation = put(one, fd, server.url, block=block)
-                if block == 1 << 20:  # the sockets are full, so that blocks are under way for as long as nobody reads
-                    with suppress(TimeoutError):
-                        operation.exception(0.5)
-                    if not operation.done():
-                        server.open[1].close()
+                with suppress(TimeoutError):  # where the sockets are full, blocks are under way until somebody reads
+                    operation.exception(0.5)
+                if not operation.done():
+                    server.open[1].close()
                 error = operation.exception(PATIENCE)
                 assert isinstance(error, GlobusError)
                 assert error.ftp_code == 452

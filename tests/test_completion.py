@@ -138,7 +138,7 @@ def test_fresh() -> None:
     ("line", "completed"),
     [
         ("pyglobus-url-copy -tcp-bu", "pyglobus-url-copy -tcp-buffer-size"),
-        ("pyglobus-url-copy --par", "pyglobus-url-copy --parallel"),
+        ("pyglobus-url-copy --inp", "pyglobus-url-copy --inplace"),
         ("pyglobus-url-copy alpha.txt -creat", "pyglobus-url-copy alpha.txt -create-dest"),
         ("pyglobus-url-copy alp", "pyglobus-url-copy alpha.txt"),
         ("pyglobus-url-copy beta", "pyglobus-url-copy beta\\ one.dat"),
@@ -208,7 +208,7 @@ def test_no_python_runs(bash: Shell, home: Path) -> None:
     """A Tab is answered from the script: it is faster than an interpreter could start."""
     began = time.monotonic()
     for _ in range(10):
-        bash("pyglobus-url-copy --par")
+        bash("pyglobus-url-copy --parall")
     taken = time.monotonic() - began
     assert taken / 10 < 0.25, "a Tab takes longer than anything but another interpreter could"
     assert "python" not in (COMPLETIONS / "pyglobus.bash").read_text().replace("generate.py", "")
