@@ -199,6 +199,7 @@ class Transfer:
                 moved = self._total or moved
             yield Progress(moved, self._total, seconds)
             digest = (yield from self._verify(moved, started)) if options.verify else None
+            self.session.check()  # who says stop at the last moment finds nothing either
             if self._destination_file is not None:
                 self._destination_file.commit()
         return Result(
