@@ -8,7 +8,7 @@ static void pg_channel_settle(pg_channel *channel)
     if (channel->done && channel->outstanding == 0)
     {
         pg_ftp_watch(channel->ftp, NULL);
-        channel->ended(channel->arg, channel->error, channel->dry ? channel->code : 0);
+        channel->ended(channel->arg, channel->error, channel->code);
     }
 }
 
@@ -28,7 +28,7 @@ static void pg_channel_done(void *arg, globus_ftp_client_handle_t *handle, globu
     (void) handle;
     channel->done = 1;
     channel->closed = 1;
-    if (channel->dry)
+    if (channel->refusal != NULL)
     {
         error = channel->refusal;
     }
@@ -140,9 +140,9 @@ static void pg_channel_reply(void *arg, const globus_ftp_control_response_t *rep
     }
     else if (channel->moving && reply->code >= 400 && channel->refusal == NULL)
     {
-        channel->closed = 1;
         channel->code = reply->code;
         channel->refusal = pg_refusal(reply);
+        pg_drop(pg_channel_abort(channel));
     }
 }
 
@@ -174,11 +174,6 @@ static void pg_channel_gone(void *arg, globus_ftp_client_handle_t *handle, globu
         channel->closed = 1;            /* a buffer that is thrown away has eof set, with an error or without */
     }
     channel->block(channel->arg, buffer, error != NULL ? 0 : length, (int64_t) offset);
-    if (channel->refusal != NULL && channel->outstanding == 0 && error == NULL && !eof && !channel->done)
-    {
-        channel->dry = 1;               /* the library waits for a last buffer, but would not send it */
-        pg_drop(pg_channel_abort(channel));
-    }
     pg_channel_settle(channel);
 }
 

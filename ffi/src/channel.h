@@ -3,8 +3,9 @@
  * One download or upload of globus_ftp_client, seen as a channel that buffers are handed to and come back from.
  *
  * The library keeps some buffers for good, or calls an upload not ended, when a transfer fails in the middle. What it needs
- * to be kept from is done here: nothing is registered after a fault, after a buffer that was thrown away, or after a reply
- * that refuses; and an upload that was refused and has nothing under way is aborted, with the refusal as its error.
+ * to be kept from is done here: nothing is registered after a fault or after a buffer that was thrown away, and an upload
+ * that its server refuses in the middle is aborted, with the refusal as its error: the library would wait for a last buffer
+ * that it never sends.
  */
 #ifndef PG_CHANNEL_H
 #define PG_CHANNEL_H
@@ -25,7 +26,6 @@ typedef struct
     int                 outstanding;    /* buffers that C has */
     int                 closed;         /* takes no more */
     int                 moving;         /* the server has said that data may flow */
-    int                 dry;            /* refused and aborted by us */
     int                 done;           /* the operation's own callback has come */
     int                 code;           /* of the refusal */
     globus_object_t *   refusal;
