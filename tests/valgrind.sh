@@ -4,7 +4,7 @@
 #
 #     tests/valgrind.sh [ARGUMENT OF PYTEST ...]
 #
-# It takes some minutes, wants the virtual environment's python first on PATH (or in $PYTHON), and ends with valgrind's
+# It takes about five minutes, wants the virtual environment's python first on PATH (or in $PYTHON), and ends with valgrind's
 # summary and exit status 99 if there is anything to mend. What is known and not ours is in valgrind.supp, with reasons.
 set -eu
 
