@@ -28,7 +28,9 @@ LARGEST = 4 << 20
 # Commands ahead of their replies: on a far server each is a round trip that is not waited for.
 _DEPTH = 64
 _TICK = 0.1
-# After a cancel, the remains of the file that was under way are looked for so long.
+# After a cancel, the files whose commands are out get so long to arrive.
+_DRAIN_LIMIT = 0.4
+# After that, the remains of the file that was under way are looked for so long.
 _CLEAN_UP_LIMIT = 1.0
 
 
@@ -109,9 +111,15 @@ class Batch:
     def run(self) -> None:
         """Until the job has no more for this way, or the pipeline ends."""
         pipeline, ended, idle = self._pipeline, False, False
+        stopped, patience = False, 0.0
         while not pipeline.operation.done():
-            if self._stopped() or self._stands_still():
+            if self._stands_still() or (stopped and time.monotonic() > patience):
                 pipeline.cancel()
+            elif self._stopped():
+                # Commands that are out cannot be taken back: the server would still make their files, empty.
+                if not stopped:
+                    pipeline.end()
+                    stopped, patience = True, time.monotonic() + _DRAIN_LIMIT
             elif not ended:
                 taken = self._more(pipeline.room)
                 if taken:
