@@ -8,22 +8,18 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from pyglobus.cli import copying as display
 from pyglobus.cli import signals
-from pyglobus.cli.command import BETTER, SAME, Output, argument, command, option
-from pyglobus.cli.copyoptions import DATA, FAULTS, PART, copy_options, options_of
+from pyglobus.cli.command import Output, argument, command
+from pyglobus.cli.copyoptions import copy_options
+from pyglobus.cli.copyoptions.chosen import options_of
 from pyglobus.cli.progress import Progress
-from pyglobus.cli.values import COUNT, DURATION
 from pyglobus.core import errors
 
 if TYPE_CHECKING:
     from pyglobus.core.options import Options
     from pyglobus.core.plan import Pair
     from pyglobus.core.url import Url
-
-_SHOWN = "What is shown"
 
 
 @command(
@@ -46,115 +42,6 @@ _SHOWN = "What is shown"
     metavar="DEST",
     completion="url",
     help="Where to: the same forms; - is standard output. With a slash at its end it is a directory.",
-)
-@option(
-    "-vb",
-    "-verbose-perf",
-    "--classic-rates",
-    "rates",
-    is_flag=True,
-    section=_SHOWN,
-    parity=SAME,
-    help="Print names, bytes and rates to standard output as the C tool does.",
-)
-@option(
-    "-dbg",
-    "-debugftp",
-    "--debug-ftp",
-    "debug_ftp",
-    is_flag=True,
-    section=_SHOWN,
-    parity=SAME,
-    help="Log the control channel to standard error.",
-)
-@option(
-    "--stats",
-    type=DURATION,
-    metavar="TIME",
-    section=_SHOWN,
-    help="Print a line of progress to standard error every TIME (30s, 5m) where that is no terminal.",
-)
-@option(
-    "-r",
-    "-recurse",
-    "--recurse",
-    is_flag=True,
-    section=PART,
-    parity=SAME,
-    help="Copy what is below the source's directory, too.",
-)
-@option(
-    "-f",
-    "-filename",
-    "--from-file",
-    "from_file",
-    metavar="FILE",
-    section=PART,
-    parity=SAME,
-    remark="lines and URLs of any length; the C tool cuts them at 1,023 and 511 bytes",
-    help='Copy the pairs that FILE lists, one to a line: "SOURCE" "DEST" [OFFSET[,LENGTH]]; - is standard input.',
-)
-@option(
-    "-do",
-    "-dump-only",
-    "--dump-only",
-    "dump_only",
-    metavar="FILE",
-    section=PART,
-    parity=SAME,
-    help="Copy nothing; write what would be copied to FILE, in the form that -f reads.",
-)
-@option(
-    "-list",
-    "-list-url",
-    "--list",
-    "listing",
-    metavar="URL",
-    completion="url",
-    section=PART,
-    parity=SAME,
-    help="Copy nothing; list the directory at URL.",
-)
-@option(
-    "-sync",
-    "--sync",
-    is_flag=True,
-    section=PART,
-    parity=SAME,
-    help="Copy only what is missing at the destination or differs.",
-)
-@option(
-    "-sync-level",
-    "--sync-level",
-    type=click.IntRange(0, 3),
-    default=2,
-    metavar="N",
-    section=PART,
-    parity=SAME,
-    help="What differs: 0 what is missing; 1 also another size; 2 also what is older; 3 size or checksum.",
-)
-@option(
-    "-c",
-    "-continue-on-error",
-    "--keep-going",
-    "keep_going",
-    is_flag=True,
-    section=FAULTS,
-    parity=BETTER,
-    remark="tells what failed, and ends with status 3",
-    help="Go on after errors; the exit status is 3 if some files failed.",
-)
-@option(
-    "-cc",
-    "-concurrency",
-    "--concurrency",
-    type=COUNT,
-    default=0,
-    metavar="N",
-    section=DATA,
-    parity=BETTER,
-    remark="the default suits the job",
-    help="Copy N files at a time, over N connections.",
 )
 @copy_options
 def url_copy(

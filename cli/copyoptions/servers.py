@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What GridFTP servers are told about their own insides."""
+
+from __future__ import annotations
+
+from pyglobus.cli.copyoptions.section import Section
+
+SECTION = Section("Inside GridFTP servers")
+same, better = SECTION.same, SECTION.better
+
+same("-mn -module-name --module module", "The storage module of both servers.", value="NAME")
+same("-mp -module-parameters --module-arguments module_arguments", "Its arguments.", value="TEXT")
+same("-smn -src-module-name --source-module", "That of the source.", value="NAME")
+same("-smp -src-module-parameters --source-module-arguments", "Its arguments.", value="TEXT")
+same("-dmn -dst-module-name --dest-module", "That of the destination.", value="NAME")
+same("-dmp -dst-module-parameters --dest-module-arguments", "Its arguments.", value="TEXT")
+same(
+    "-dcstack -data-channel-stack --data-stack net_stack",
+    "XIO drivers of the data channels at both servers, bottom first (tcp,gsi).",
+    value="DRIVERS",
+)
+same(
+    "-src-dcstack -source-data-channel-stack --source-data-stack source_net_stack",
+    "Those at the source.",
+    value="DRIVERS",
+)
+same(
+    "-dst-dcstack -dest-data-channel-stack --dest-data-stack dest_net_stack",
+    "Those at the destination.",
+    value="DRIVERS",
+)
+same("-fsstack -file-system-stack --file-stack disk_stack", "XIO drivers of the disk at both servers.", value="DRIVERS")
+same(
+    "-src-fsstack -source-file-system-stack --source-file-stack source_disk_stack",
+    "Those at the source.",
+    value="DRIVERS",
+)
+same(
+    "-dst-fsstack -dest-file-system-stack --dest-file-stack dest_disk_stack",
+    "Those at the destination.",
+    value="DRIVERS",
+)
+better(
+    "-P -pipe --pipe",
+    "Let both servers run COMMAND, which makes or takes the data; servers must allow it.",
+    remark="any command; the C tool needs one that contains a separator",
+    value="COMMAND",
+)
+better(
+    "-SP -src-pipe --source-pipe",
+    "Let the source's server run it, and send what it prints.",
+    remark="any command; the C tool needs one that contains a separator",
+    value="COMMAND",
+)
+better(
+    "-DP -dst-pipe --dest-pipe",
+    "Let the destination's server run it, and feed it the data.",
+    remark="any command; the C tool needs one that contains a separator",
+    value="COMMAND",
+)
+same("-aa -authz-assert --assertion assertion", "Show both servers the authorization assertion in FILE.", value="FILE")
+same("-saa -src-authz-assert --source-assertion", "Show one to the source's server.", value="FILE")
+same("-daa -dst-authz-assert --dest-assertion", "Show one to the destination's server.", value="FILE")
+same("-cache-aa -cache-authz-assert --keep-assertion keep_assertion", "Let both servers keep it for later transfers.")
+same("-cache-saa -cache-src-authz-assert --keep-source-assertion", "Let the source's server keep it.")
+same("-cache-daa -cache-dst-authz-assert --keep-dest-assertion", "Let the destination's server keep it.")
