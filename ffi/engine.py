@@ -201,6 +201,8 @@ class Engine:
         self._ready = threading.Event()
         self._failure: str | None = None
         self._closing = False
+        #: Whether the interpreter is at its end: of those who may still wait, all but the main thread are daemons.
+        self.exiting = False
         self._jobs: deque[Callable[[], None]] = deque()
         self._operations: dict[int, Active] = {}
         self._ids = itertools.count(1)
@@ -248,6 +250,15 @@ class Engine:
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout=_CLOSE_LIMIT)
 
+    @property
+    def closed(self) -> bool:
+        """Whether `close` has been called."""
+        return self._closing
+
+    def _exit(self) -> None:
+        self.exiting = True
+        self.close()
+
     def _ensure(self) -> None:
         if self._pid not in (None, os.getpid()):
             raise EngineError(
@@ -270,7 +281,7 @@ class Engine:
             self._thread.start()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        atexit.register(self.close)
+        atexit.register(self._exit)
 
     # The engine's thread ---------------------------------------------------------------------------------------------
 

@@ -109,6 +109,58 @@ def test_exit_while_the_engine_itself_hangs() -> None:
     assert (code, err) == (0, "")
 
 
+SOCKETS = """
+import atexit, threading
+from pyglobus.core.xio import XioSocket
+from pyglobus.ffi.engine import engine
+
+def listening():
+    server = XioSocket("tcp")
+    server.bind(("127.0.0.1", 0))
+    server.listen()
+    return server
+
+def connected(server):
+    client = XioSocket("tcp")
+    client.connect(server.getsockname())
+    return client, server.accept()[0]
+
+server = listening()
+kept = [connected(server) for _ in range(5)]
+dropped = [connected(server) for _ in range(50)]
+began = threading.Semaphore(0)
+
+def wait(call, *arguments):
+    began.release()
+    call(*arguments)
+
+for call, *arguments in ((kept[0][0].recv, 1), (kept[1][0].recv_into, bytearray(1)), (listening().accept,)):
+    threading.Thread(target=wait, args=(call, *arguments), daemon=True).start()
+    began.acquire()
+"""
+
+
+@pytest.mark.parametrize("leave", ["pass", "dropped.clear()", "atexit.register(dropped.clear)", "server.close()"])
+def test_a_process_ends_without_a_word_about_its_sockets(leave: str) -> None:
+    """Not of those that are released while the engine closes, nor of daemon threads that wait."""
+    run(f"{SOCKETS}\n{leave}")
+
+
+def test_sockets_that_outlive_the_engine_are_released_without_a_word() -> None:
+    """Who waits is told, since the process goes on."""
+    out = run(f"""{SOCKETS}
+told = []
+threading.excepthook = lambda failure: (told.append(failure.exc_type), began.release())
+dropped.clear()
+engine().close()
+kept.clear()
+for _ in range(3):
+    began.acquire()
+say(str(set(told) <= {{OSError, EngineError}}))
+""")
+    assert out == "True\n"
+
+
 def test_a_waiting_thread_is_told_when_the_engine_closes() -> None:
     run("""
 operation = ask()

@@ -32,7 +32,7 @@ from pyglobus.core.xio.address import Address
 from pyglobus.core.xio.failures import StackError, translated
 from pyglobus.core.xio.options import XioOptions, layers
 from pyglobus.core.xio.stream import open_stream
-from pyglobus.core.xio.waiting import held
+from pyglobus.core.xio.waiting import held, quiet_at_exit
 from pyglobus.ffi.engine import Operation, engine
 from pyglobus.ffi.errors import EngineError, GlobusError, OperationCancelled
 from pyglobus.ffi.future import Future
@@ -404,30 +404,32 @@ class XioSocket:
 
     def _late(self) -> OSError:
         """The error for an operation that has not been done in its time, or whose socket was closed meanwhile."""
-        if self._closed and not self._streams:
+        if engine().closed or (self._closed and not self._streams):
             return OSError(errno.EBADF, os.strerror(errno.EBADF))
         if self._timeout == 0:
             return BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         return TimeoutError("timed out")
 
     def _submit(self, call: Callable[[], T], *, what: str) -> T:
-        return self._result(engine().submit(call), what)
+        with quiet_at_exit:
+            return self._result(engine().submit(call), what)
 
     def _await(self, operation: Operation, timeout: float | None, *, what: str) -> Any:
         """The result of an operation; at its end, or when the time is over, it is no longer in flight."""
         limit = _AT_ONCE if timeout == 0 else timeout
-        try:
-            operation.wait(limit)
-        except BaseException:
-            operation.cancel()
-            operation.wait()
-            raise
-        if not operation.done():
-            operation.cancel()
-            operation.wait()
-            if isinstance(operation.exception(), OperationCancelled | GlobusError):
-                raise self._late()
-        return self._result(operation, what)
+        with quiet_at_exit:
+            try:
+                operation.wait(limit)
+            except BaseException:
+                operation.cancel()
+                operation.wait()
+                raise
+            if not operation.done():
+                operation.cancel()
+                operation.wait()
+                if isinstance(operation.exception(), OperationCancelled | GlobusError):
+                    raise self._late()
+            return self._result(operation, what)
 
     def _result(self, future: Future[T], what: str) -> T:
         try:
@@ -440,7 +442,8 @@ class XioSocket:
 
 def _drop(native: XioHandle | XioServer) -> None:
     if native.pointer is not None:
-        native.close()
+        with contextlib.suppress(EngineError):  # the engine is closing: the system closes what is left
+            native.close()
 
 
 def _written(layer: Any) -> str:
