@@ -19,6 +19,7 @@ from pyglobus.core.plan import Pair
 from pyglobus.core.sandbox import Sandbox
 from pyglobus.core.tree import _entry
 from pyglobus.core.url import parse
+from tests.stalling import Stalling
 
 COPY = str(Path(sys.executable).with_name("pyglobus-url-copy"))
 NAMES = (
@@ -248,20 +249,26 @@ def test_listed_names_never_lead_out(name: str) -> None:
 
 
 def test_leaving_the_loop_cancels_the_job(
-    grid: Sandbox, monkeypatch: pytest.MonkeyPatch, tree: Path, served: Path
+    grid: Sandbox, monkeypatch: pytest.MonkeyPatch, tree: Path, served: Path, tmp_path: Path
 ) -> None:
+    """The second file is at a server that says nothing, so that the job cannot end by itself."""
     for name, value in grid.env.items():
         monkeypatch.setenv(name, value)
-    pair = Pair(parse(f"{tree}/"), parse(directory(grid, served / "d")))
-    job = Job([pair], Options(create_directories=True, reuse_data=True), recursive=True, concurrency=1)
-    seen = 0
-    for event in job:
-        assert not isinstance(event, JobFinished)
-        if isinstance(event, FileDone):
-            seen += 1
-            break
-    assert seen == 1
-    assert len(list((served / "d").rglob("*"))) < len(list(tree.rglob("*")))
+    landing = tmp_path / "landing"
+    landing.mkdir()
+    port = parse(grid.gsiftp_url(served)).port
+    assert port is not None
+    with Stalling(port, replies=0) as silent:
+        pairs = [
+            Pair(parse(str(tree / "x")), parse(grid.gsiftp_url(served / "x"))),
+            Pair(parse(f"gsiftp://localhost:{silent.port}{served}/x"), parse(str(landing / "never"))),
+        ]
+        for event in Job(pairs, Options(), concurrency=1):
+            assert not isinstance(event, JobFinished)
+            if isinstance(event, FileDone):
+                break
+    assert (served / "x").read_bytes() == (tree / "x").read_bytes()
+    assert not list(landing.iterdir())
 
 
 def test_listing_as_the_c_tool_prints_it(grid: Sandbox, copy: Copy, served: Path) -> None:
