@@ -240,8 +240,8 @@ _pyglobus_table() {
         ;;
     'sandbox up')
         verbs=''
-        options='--name --dir --account -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -h -help --help'
-        values=(['--name']='' ['--dir']='directory' ['--account']='' ['--format']='=text json')
+        options='--name --dir --with --account -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -h -help --help'
+        values=(['--name']='' ['--dir']='directory' ['--with']='=gatekeeper' ['--account']='' ['--format']='=text json')
         arguments=()
         repeated=
         interspersed=yes
@@ -264,8 +264,8 @@ _pyglobus_table() {
         ;;
     'sandbox exec')
         verbs=''
-        options='--name --dir -v -verbose --verbose -vv -q -quiet --quiet -debug --debug -h -help --help'
-        values=(['--name']='' ['--dir']='directory')
+        options='--name --dir --with -v -verbose --verbose -vv -q -quiet --quiet -debug --debug -h -help --help'
+        values=(['--name']='' ['--dir']='directory' ['--with']='=gatekeeper')
         arguments=('command')
         repeated=yes
         interspersed=

@@ -229,3 +229,10 @@ def test_wrong_use_is_refused_in_one_line(arguments: tuple[str, ...], code: int,
     assert (done.returncode, done.stdout) == (code, "")
     assert len(done.stderr.splitlines()) <= 2
     assert sandboxes(me) == []
+
+
+def test_with_offers_what_is_not_there_by_itself() -> None:
+    from pyglobus.cli.commands.sandbox import FURTHER
+    from pyglobus.core.sandbox.services import DEFAULT, SERVICES
+
+    assert (*DEFAULT, *FURTHER) == tuple(SERVICES)

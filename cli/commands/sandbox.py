@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pyglobus.core.sandbox import Sandbox
 
 SHELL_FAMILIES = ("sh", "csh", "fish")
+#: The services that a sandbox has only if they are asked for.
+FURTHER = ("gatekeeper",)
 
 sandbox = Group(
     "sandbox",
@@ -41,18 +43,33 @@ def located(callback: Callback) -> Callback:
     return by_name(by_directory(callback))
 
 
+def furnished(callback: Callback) -> Callback:
+    """Add the option that asks for more services."""
+    return option(
+        *("--with", "further"),
+        type=click.Choice(FURTHER),
+        multiple=True,
+        metavar="SERVICE",
+        help="Start this as well: gatekeeper, which runs jobs as processes on this machine. Can be given several"
+        " times.",
+    )(callback)
+
+
 @sandbox.verb("up", summary="start it, or what of it has died")
 @located
+@furnished
 @option("--account", metavar="USER", help="The local account that root's servers act for. [default: nobody]")
-def up(*, output: Output, name: str | None, directory: Path | None, account: str | None) -> None:
+def up(
+    *, output: Output, name: str | None, directory: Path | None, account: str | None, further: Sequence[str]
+) -> None:
     """Start a sandbox that goes on until it is taken down, and say what is where.
 
-    If it is up already, only servers that have died are started again (on new ports), and a proxy that ends soon is
-    made anew. What is left of a sandbox that was killed is cleaned away first.
+    If it is up already, only servers that have died are started again (on new ports), those that --with asks for are
+    added, and a proxy that ends soon is made anew. What is left of a sandbox that was killed is cleaned away first.
     """
     from pyglobus.core.sandbox import Sandbox
 
-    grid = Sandbox(**_place(name, directory), account=account, owned=False)
+    grid = Sandbox(**_place(name, directory), run=_services(further), account=account, owned=False)
     changed = grid.start()
     record = {"changed": changed, **grid.status()}
     output.result("sandbox", record, lambda: f"{_described(record)}\n\n{_advice(record)}")
@@ -92,6 +109,7 @@ def env(*, output: Output, name: str | None, directory: Path | None, shell: str 
 
 @sandbox.verb("exec", summary="run a command in it", interspersed=False, formats=())
 @located
+@furnished
 @argument(
     "command",
     nargs=-1,
@@ -99,10 +117,13 @@ def env(*, output: Output, name: str | None, directory: Path | None, shell: str 
     completion="command",
     help="What to run. [default: your shell]",
 )
-def exec_(*, output: Output, name: str | None, directory: Path | None, command: Sequence[str]) -> int:
+def exec_(
+    *, output: Output, name: str | None, directory: Path | None, further: Sequence[str], command: Sequence[str]
+) -> int:
     """Run a command with the sandbox's environment, and end with its exit status.
 
-    If no sandbox is up, one is started for the command and taken down after it.
+    If no sandbox is up, one is started for the command and taken down after it. One that is up must have what --with
+    asks for.
     """
     from pyglobus.core.sandbox import Sandbox
 
@@ -111,9 +132,13 @@ def exec_(*, output: Output, name: str | None, directory: Path | None, command: 
     try:
         grid = _find(name, directory)
     except errors.NotFound:
-        with Sandbox(**({"directory": directory} if directory else {"name": name})) as temporary:
+        place: dict[str, Any] = {"directory": directory} if directory else {"name": name}
+        with Sandbox(**place, run=_services(further)) as temporary:
             output.detail(f"a sandbox for this command is in {temporary.directory}")
             return _run(program, command, temporary)
+    if missing := [service for service in further if service not in grid.servers]:
+        where, add = str(grid.directory), f"pyglobus sandbox up --with {missing[0]}"
+        raise errors.UsageError("the sandbox that is up has no such service", where=where, why=missing[0], hint=add)
     grid.renew_proxy()
     return _become(program, command, grid)
 
@@ -164,6 +189,12 @@ def _place(name: str | None, directory: Path | None) -> dict[str, Any]:
     if name is None and (current := os.environ.get("PYGLOBUS_SANDBOX")) and Sandbox(current).exists:
         return {"directory": current}
     return {"name": name or DEFAULT_NAME}
+
+
+def _services(further: Sequence[str]) -> tuple[str, ...]:
+    from pyglobus.core.sandbox.services import DEFAULT
+
+    return (*DEFAULT, *further)
 
 
 def _find(name: str | None, directory: Path | None) -> Sandbox:

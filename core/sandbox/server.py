@@ -39,9 +39,9 @@ _SYSTEM_DIRECTORIES = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 class Server:
     """A server that is to run, or runs.
 
-    ``exports`` is what it adds to a client's environment, with ``{port}`` where the port belongs. ``announcement`` is a
-    regular expression whose first group is the port. ``logs`` are its log files, the most telling one first; what it
-    prints goes to the last.
+    ``marks`` are variables that tell what it has started where `MARK` is not handed on. ``exports`` is what it adds to
+    a client's environment, with ``{port}`` where the port belongs. ``announcement`` is a regular expression whose
+    first group is the port. ``logs`` are its log files, the most telling one first; what it prints goes to the last.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Server:
     exports: dict[str, str]
     logs: list[str]
     announcement: str
+    marks: dict[str, str] = field(default_factory=dict)
     port: int = 0
     process: Process | None = None
 
@@ -73,7 +74,7 @@ class Server:
         """Start it and wait until it is ready. Raises `errors.Unsupported` with the last lines of its log if it
         does not come up.
         """
-        program = self._program()
+        path = program_path(self.program, self.name, self.package)
         self.stop()
         reading, writing = os.pipe()
         try:
@@ -81,8 +82,8 @@ class Server:
                 # SIGPIPE is ignored in Python and stays so in the server: nobody reads its output after the
                 # announcement.
                 pid = os.posix_spawn(
-                    program,
-                    [program, *self.arguments],
+                    path,
+                    [path, *self.arguments],
                     self.environment,
                     file_actions=[
                         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
@@ -110,23 +111,6 @@ class Server:
         process, self.process = self.process, None
         if process is not None:
             process.stop()
-
-    def _program(self) -> str:
-        import shutil
-
-        places = [os.environ.get("PATH", os.defpath), *_SYSTEM_DIRECTORIES]
-        if location := os.environ.get("GLOBUS_LOCATION"):
-            places[:0] = [f"{location}/sbin", f"{location}/bin"]
-        program = shutil.which(self.program, path=os.pathsep.join(places))
-        if program is None:
-            raise errors.Unsupported(
-                f"cannot start {self.name}",
-                where=self.program,
-                why="the program is not installed",
-                hint=f"apt install {self.package}",
-                fault="program-missing",
-            )
-        return program
 
     def _announced_port(self, reading: int) -> int:
         deadline = time.monotonic() + STARTING
@@ -177,3 +161,22 @@ class Server:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+def program_path(name: str, service: str, package: str) -> str:
+    """The path of a server's program. Raises `errors.Unsupported`, which names the package, if it is not installed."""
+    import shutil
+
+    places = [os.environ.get("PATH", os.defpath), *_SYSTEM_DIRECTORIES]
+    if location := os.environ.get("GLOBUS_LOCATION"):
+        places[:0] = [f"{location}/sbin", f"{location}/bin"]
+    path = shutil.which(name, path=os.pathsep.join(places))
+    if path is None:
+        raise errors.Unsupported(
+            f"cannot start {service}",
+            where=name,
+            why="the program is not installed",
+            hint=f"apt install {package}",
+            fault="program-missing",
+        )
+    return path

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 SERVICES = {
     "gridftp": ("pyglobus.core.sandbox.gridftp", "gridftp"),
     "ftp": ("pyglobus.core.sandbox.gridftp", "ftp"),
+    "gatekeeper": ("pyglobus.core.sandbox.gatekeeper", "gatekeeper"),
 }
 
 #: What a sandbox holds unless told otherwise.

@@ -10,10 +10,11 @@
       log/                what the servers say
       certificates/       the trusted directory
       data/               what is served
+      gram/               what a job manager keeps, if there is one
 
 Servers of root hand each session to an unprivileged account, which cannot enter DIRECTORY, but must read the trusted
-directory (to authenticate data channels) and write the data. Then these two lie in a directory of their own, open to
-that account, and DIRECTORY holds links to them.
+directory (to authenticate data channels) and write the data. Then these two, and ``gram``, lie in a directory of their
+own, open to that account, and DIRECTORY holds links to the two.
 """
 
 from __future__ import annotations

@@ -29,6 +29,9 @@ from pyglobus.core.sandbox.server import MARK, Server
 FILE = "state.json"
 FORMAT = 1
 
+# What is killed may just have started something else; each round finds what the one before it left.
+_ROUNDS = 10
+
 
 @dataclass
 class State:
@@ -143,10 +146,16 @@ def locked(directory: Path, *, wait: bool = True) -> Iterator[bool]:
 
 def destroy(directory: Path, state: State) -> None:
     """Stop all that runs in the sandbox and remove it, with the data. The caller holds the lock."""
+    marks = {(MARK, str(directory))}
     for server in state.servers.values():
         server.stop()
-    for survivor in process.marked(MARK, str(directory)):
-        process.kill(survivor)
+        marks.update(server.marks.items())
+    for _ in range(_ROUNDS):
+        survivors = [survivor for mark in marks for survivor in process.marked(*mark)]
+        if not survivors:
+            break
+        for survivor in survivors:
+            process.kill(survivor)
     _remove(Path(state.shared))
     remove(directory)
 
