@@ -12,7 +12,6 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import NamedTuple
 
 from pyglobus.core import errors
 from pyglobus.core.options import Options
@@ -20,6 +19,7 @@ from pyglobus.core.plan import Item
 from pyglobus.core.remote import Remote
 from pyglobus.core.session import Session
 from pyglobus.core.transfer import Result
+from pyglobus.ffi.annotation import NamedTuple
 from pyglobus.ffi.errors import GlobusError, Link, OperationCancelled
 from pyglobus.ffi.pipeline import FileRecord, FileState, Pipeline, PipelineOptions
 

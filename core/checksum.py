@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import Protocol
 
 from pyglobus.core.errors import UsageError
+from pyglobus.ffi.annotation import Protocol
 
 #: Names as CKSM takes them (GFD.47); compared without regard to case.
 ALGORITHMS = ("md5", "adler32", "sha1", "sha256", "sha512")

@@ -23,11 +23,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 from pyglobus.core import errors
 from pyglobus.core.x509 import filerules
 from pyglobus.core.x509.filerules import default_proxy, home
+from pyglobus.ffi.annotation import Any, Literal, NamedTuple, TypeAlias, TypeVar
 from pyglobus.ffi.credential import FileFacts, read_certificate, read_proxy
 from pyglobus.ffi.engine import engine
 from pyglobus.ffi.errors import GlobusError

@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
-from typing import NamedTuple
 
 from pyglobus.core import errors
 from pyglobus.core.batch import Batch, Way, way_of
@@ -24,6 +23,7 @@ from pyglobus.core.remote import Facts, Remote
 from pyglobus.core.session import Session
 from pyglobus.core.sync import Sync
 from pyglobus.core.transfer import Progress, Result, Retrying, Transfer
+from pyglobus.ffi.annotation import NamedTuple
 
 # Files that may wait between planner and workers: enough to keep them busy, too few to matter.
 _AHEAD = 1000

@@ -16,9 +16,9 @@ import contextlib
 import errno
 import os
 import stat
-from typing import TYPE_CHECKING
 
 from pyglobus.core import errors
+from pyglobus.ffi.annotation import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pyglobus.core.faults import Role

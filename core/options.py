@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from pyglobus.core.checksum import ALGORITHMS
 from pyglobus.core.errors import UsageError
+from pyglobus.ffi.annotation import NamedTuple
 
 #: Bytes per buffer; with four of them in flight a loopback transfer runs at the speed of a raw socket.
 BLOCK_SIZE = 1 << 20

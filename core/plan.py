@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from typing import NamedTuple
 
 from pyglobus.core import errors
 from pyglobus.core.options import Options
@@ -19,6 +18,7 @@ from pyglobus.core.remote import Remote
 from pyglobus.core.session import Session
 from pyglobus.core.tree import Entry, list_local, list_remote
 from pyglobus.core.url import Url
+from pyglobus.ffi.annotation import NamedTuple
 
 # Deeper trees are loops of links, or not to be believed.
 _MAX_DEPTH = 200

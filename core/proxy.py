@@ -12,10 +12,10 @@ import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pyglobus.core import errors
 from pyglobus.core.x509 import filerules
+from pyglobus.ffi.annotation import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cryptography import x509

@@ -4,15 +4,14 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyglobus.core import errors
 from pyglobus.core.options import Options, Side
 from pyglobus.core.session import Session, silent
 from pyglobus.core.url import Url
+from pyglobus.ffi.annotation import TYPE_CHECKING, Any, NamedTuple
 from pyglobus.ffi.engine import Operation
 from pyglobus.ffi.ftp import FtpHandle, FtpOptions
 
@@ -22,6 +21,10 @@ if TYPE_CHECKING:
 
 # A facts line holds a path and some words; a server that sends more is not to be believed.
 _MAX_FACTS = 64 * 1024
+# Digits of the largest size that a file can have, and of the longest mode with the kind of the file in it.
+_SIZE_DIGITS = 19
+_MODE_DIGITS = 6
+_OCTAL = frozenset("01234567")
 # Bytes a second: a server that takes longer for a checksum is not computing it.
 _SLOWEST_SUM = 10e6
 _PROTECTION = {"clear": "", "safe": "S", "private": "P"}
@@ -54,9 +57,9 @@ def parse_facts(line: bytes) -> Facts:
     mode = pairs.get("unix.mode", "")
     return Facts(
         pairs.get("type", ""),
-        int(size) if re.fullmatch("[0-9]{1,19}", size) else None,
+        int(size) if len(size) <= _SIZE_DIGITS and size.isascii() and size.isdigit() else None,
         pairs.get("modify"),
-        int(mode, 8) if re.fullmatch("[0-7]{1,6}", mode) else None,
+        int(mode, 8) if 0 < len(mode) <= _MODE_DIGITS and _OCTAL.issuperset(mode) else None,
         pairs.get("unique"),
     )
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
 
 from pyglobus.core import errors
 from pyglobus.core.version import __version__
+from pyglobus.ffi.annotation import TYPE_CHECKING, Any
 from pyglobus.ffi.engine import Engine, Operation, engine
 from pyglobus.ffi.ftp import ClientSettings, FtpHandle
 

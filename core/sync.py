@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from pyglobus.core import checksum, errors
 from pyglobus.core.localfile import LocalSource
@@ -15,6 +14,7 @@ from pyglobus.core.remote import Remote
 from pyglobus.core.session import Session
 from pyglobus.core.tree import Entry, list_local, list_remote, parse_time
 from pyglobus.core.url import Url
+from pyglobus.ffi.annotation import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pyglobus.core.faults import Role

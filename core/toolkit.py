@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from pyglobus.ffi.annotation import NamedTuple
 
 
 class ModuleVersion(NamedTuple):

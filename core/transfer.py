@@ -22,7 +22,6 @@ import os
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from typing import NamedTuple
 
 from pyglobus.core import checksum, errors, faults
 from pyglobus.core.localfile import LocalDestination, LocalSource, same_file
@@ -31,6 +30,7 @@ from pyglobus.core.remote import Facts, Remote
 from pyglobus.core.route import Get, LocalCopy, Put, Relay, Route, ThirdParty, ftp_end, http_end
 from pyglobus.core.session import TICK, Session
 from pyglobus.core.url import Url, parse
+from pyglobus.ffi.annotation import NamedTuple
 from pyglobus.ffi.relay import RelayEnd
 
 # A cancelled upload's remains are removed if the server answers within this time; the prompt must come back at once.

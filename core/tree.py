@@ -13,10 +13,10 @@ import os
 import stat
 import time
 from collections.abc import Generator, Iterator
-from typing import NamedTuple
 
 from pyglobus.core import errors
 from pyglobus.core.remote import Facts, Remote, parse_facts
+from pyglobus.ffi.annotation import NamedTuple
 
 # Bytes of a name, and of a line of a listing: a server that sends more is not to be believed.
 _MAX_NAME = 4096

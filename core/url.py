@@ -10,10 +10,9 @@ goes what was written, so that a ``?`` there begins a query, and ``%3F`` is a qu
 from __future__ import annotations
 
 import os
-import re
-from typing import NamedTuple
 
 from pyglobus.core.errors import UsageError
+from pyglobus.ffi.annotation import NamedTuple
 
 #: Default ports by scheme (IANA; RFC 959, GFD.20, RFC 9110).
 PORTS = {"gsiftp": 2811, "ftp": 21, "http": 80, "https": 443}
@@ -21,13 +20,13 @@ FTP_SCHEMES = frozenset({"gsiftp", "ftp"})
 HTTP_SCHEMES = frozenset({"http", "https"})
 # Longer than any path that a server takes (PATH_MAX is 4096), and short enough to show in full.
 _MAX_LENGTH = 64 * 1024
-_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
-# RFC 3986, section 2.3.
-_UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(?=/|[^\\])")
-_AUTHORITY = re.compile(
-    r"(?:(?P<user>[^:@/]*)(?::(?P<password>[^@/]*))?@)?(?P<host>\[[^\]/]*\]|[^:/\[\]]*)(?::(?P<port>[^/]*))?\Z"
-)
+# RFC 3986, sections 2.1, 2.3 and 3.1; what the name of a host is made of.
+_HEX = frozenset("0123456789ABCDEFabcdef")
+_ALPHANUMERIC = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+_UNRESERVED = f"{_ALPHANUMERIC}-._~".encode()
+_SCHEME = frozenset(f"{_ALPHANUMERIC}+.-")
+_HOST = frozenset(f"{_ALPHANUMERIC}-._")
+_MAX_HOST = 255
 # What an HTTP request line takes as it stands (RFC 3986, 3.3 and 3.4); ``%`` because escapes are kept.
 _HTTP_SAFE = "%/?!$&'()*+,;=:@~"
 
@@ -113,7 +112,10 @@ class Url(NamedTuple):
         host = f"[{self.host}]" if ":" in self.host else self.host
         path = self.path
         if self.is_http:  # the library decodes it once, and sends what comes of that
-            path = _quote(re.sub("%(?![0-9A-Fa-f]{2})", "%25", path), safe=_HTTP_SAFE)
+            path = _quote(
+                "".join(part if number % 2 else part.replace("%", "%25") for number, part in enumerate(_parts(path))),
+                safe=_HTTP_SAFE,
+            )
         return f"{self.scheme}://{user}{host}:{self.port}{_quote(path, safe='/~')}"
 
     def __repr__(self) -> str:
@@ -126,7 +128,9 @@ class Url(NamedTuple):
         if self.is_local:
             return self.path
         user = f"{self.user}@" if self.user else ""
-        path = self.path if self.is_http else re.sub("%(?=[0-9A-Fa-f]{2})", "%25", self.path)
+        path = self.path
+        if not self.is_http:
+            path = "".join(f"%25{part[1:]}" if number % 2 else part for number, part in enumerate(_parts(path)))
         return f"{self.scheme}://{user}{self.authority}{path}"
 
 
@@ -144,17 +148,23 @@ def parse(text: str) -> Url:
         raise UsageError("bad URL", where=repr(text), why="it cannot be written in this locale's encoding") from error
     if text == "-":
         return Url("-", "-")
-    match = _SCHEME.match(text)
-    if match is None or ("://" not in text and match[1].lower() not in ("file", *PORTS)):
+    scheme, rest = _scheme(text)
+    if scheme is None or ("://" not in text and scheme not in ("file", *PORTS)):
         path = os.path.expanduser(text) if text.startswith("~/") or text == "~" else text
         return Url("file", path, pattern=None if os.path.lexists(path) else _pattern(path, escaped=False))
-    scheme, rest = match[1].lower(), text[match.end() :]
     if scheme == "file":
         return _file(text, rest)
     if scheme not in PORTS:
         known = ", ".join(("file", *PORTS))
         raise UsageError("unknown scheme", where=_shown(text), why=f"'{scheme}' is none of {known}")
     return _remote(text, scheme, rest)
+
+
+def _scheme(text: str) -> tuple[str | None, str]:
+    """The scheme in lower case, and what follows its colon; None if it is a path, as is all with ``:\\`` there."""
+    scheme, _, rest = text.partition(":")
+    named = scheme[:1].isalpha() and _SCHEME.issuperset(scheme) and rest and not rest.startswith("\\")
+    return (scheme.lower(), rest) if named else (None, text)
 
 
 def _file(text: str, rest: str) -> Url:
@@ -173,19 +183,17 @@ def _remote(text: str, scheme: str, rest: str) -> Url:
     if not rest.startswith("//"):
         raise UsageError("bad URL", where=text, why=f"'{scheme}:' must be followed by '//' and a host")
     authority, slash, path = rest[2:].partition("/")
-    match = _AUTHORITY.match(authority)
-    if match is None or match["host"] in ("", "[]"):
-        raise UsageError("bad URL", where=_shown(text), why="it names no host")
-    host = _host(text, match["host"])
-    port = match["port"] or str(PORTS[scheme])
+    if "%00" in authority:
+        raise UsageError("bad URL", where=_shown(text), why="it contains a NUL byte")
+    user, password, place = _login(authority)
+    host, port = _place(text, place)
+    port = port or str(PORTS[scheme])
     if not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
         raise UsageError("bad URL", where=_shown(text), why=f"'{port}' is no port number")
     raw = slash + path or "/"
     path = _decode(raw)
     if scheme in FTP_SCHEMES and ("\r" in path or "\n" in path):
         raise UsageError("bad URL", where=repr(_shown(text)), why="FTP cannot carry a line break in a name")
-    user = _decode(match["user"]) if match["user"] is not None else None
-    password = _decode(match["password"]) if match["password"] is not None else None
     if any(c in (user or "") + (password or "") for c in "\r\n"):
         raise UsageError("bad URL", where=repr(_shown(text)), why="a line break in the user's name or password")
     if scheme in HTTP_SCHEMES:
@@ -193,20 +201,34 @@ def _remote(text: str, scheme: str, rest: str) -> Url:
     return Url(scheme, path, host, int(port), user, password, _pattern(raw))
 
 
-def _host(text: str, host: str) -> str:
-    """The host without brackets; it goes into look-ups and headers unescaped."""
-    if not host.startswith("["):
-        if re.fullmatch(r"[A-Za-z0-9._-]{1,255}", host) is None:
+def _login(authority: str) -> tuple[str | None, str | None, str]:
+    """User and password, decoded, and the host and port after them."""
+    login, at, place = authority.partition("@")
+    if not at:
+        return None, None, authority
+    user, colon, password = login.partition(":")
+    return _decode(user), _decode(password) if colon else None, place
+
+
+def _place(text: str, place: str) -> tuple[str, str]:
+    """Host and port as written; the host, without brackets, goes into look-ups and headers unescaped."""
+    if not place.startswith("["):
+        host, _, port = place.partition(":")
+        if not host or "[" in host or "]" in host:
+            raise UsageError("bad URL", where=_shown(text), why="it names no host")
+        if len(host) > _MAX_HOST or not _HOST.issuperset(host):
             raise UsageError("bad URL", where=_shown(text), why=f"{host!r} is no name of a host")
-        return host
+        return host, port
+    address, bracket, port = place[1:].partition("]")
+    if not address or not bracket or not (port == "" or port.startswith(":")):
+        raise UsageError("bad URL", where=_shown(text), why="it names no host")
     import socket
 
-    address = host[1:-1]
     try:
         socket.inet_pton(socket.AF_INET6, address)
     except OSError:
         raise UsageError("bad URL", where=_shown(text), why=f"{address!r} is no IPv6 address") from None
-    return address
+    return address, port[1:]
 
 
 def _pattern(path: str, *, escaped: bool = True) -> str | None:
@@ -218,14 +240,27 @@ def _pattern(path: str, *, escaped: bool = True) -> str | None:
         return last
     return "".join(
         f"[{part}]" if number % 2 and (part := _decode(piece)) in "*?[" else _decode(piece)
-        for number, piece in enumerate(re.split("(%[0-9A-Fa-f]{2})", last))
+        for number, piece in enumerate(_parts(last))
     )
 
 
+def _parts(text: str) -> list[str]:
+    """``text`` in parts, of which every second one is an escape: a percent sign before two hexadecimal digits."""
+    first, *others = text.split("%")
+    parts = [first]
+    for piece in others:
+        if len(piece) >= 2 and _HEX.issuperset(piece[:2]):
+            parts += [f"%{piece[:2]}", piece[2:]]
+        else:
+            parts[-1] += f"%{piece}"
+    return parts
+
+
 def _decode(text: str) -> str:
-    if re.search("%00", text):
+    if "%00" in text:
         raise UsageError("bad URL", where=_shown(text), why="it contains a NUL byte")
-    return os.fsdecode(_ESCAPE.sub(lambda match: bytes.fromhex(match[1].decode("ascii")), os.fsencode(text)))
+    decoded = (bytes.fromhex(part[1:]) if number % 2 else os.fsencode(part) for number, part in enumerate(_parts(text)))
+    return os.fsdecode(b"".join(decoded))
 
 
 def _quote(text: str, safe: str = "") -> str:
@@ -234,4 +269,7 @@ def _quote(text: str, safe: str = "") -> str:
 
 
 def _shown(text: str) -> str:
+    """``text`` without a password in it."""
+    import re
+
     return re.sub(r"//([^/@:]*):[^/@]*@", r"//\1@", text)

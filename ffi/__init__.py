@@ -1,16 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The boundary to the Globus C libraries: ``ffi`` and ``lib``, nothing more.
+"""The boundary to the Globus C libraries: ``ffi`` and ``lib``, nothing more; they are loaded when they are first asked
+for.
 
 With ``PYGLOBUS_TRACE=ffi`` in the environment every C call and its result is logged to stderr, for bug reports.
 """
 
 import os
 
-from pyglobus.ffi._globus import ffi, lib
+from pyglobus.ffi.annotation import TYPE_CHECKING
 
-if "ffi" in os.environ.get("PYGLOBUS_TRACE", "").split(","):
-    from pyglobus.ffi.trace import TracedLibrary
-
-    lib = TracedLibrary(lib)
+if TYPE_CHECKING:
+    from pyglobus.ffi._globus import ffi, lib
 
 __all__ = ["ffi", "lib"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from pyglobus.ffi import _globus
+
+    found: dict[str, object] = {"ffi": _globus.ffi, "lib": _globus.lib}
+    if "ffi" in os.environ.get("PYGLOBUS_TRACE", "").split(","):
+        from pyglobus.ffi.trace import TracedLibrary
+
+        found["lib"] = TracedLibrary(_globus.lib)
+    globals().update(found)
+    return found[name]

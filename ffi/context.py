@@ -8,9 +8,8 @@ can be known otherwise: the certificates of the peer, and the credential that wa
 
 from __future__ import annotations
 
-from typing import Any
-
 from pyglobus.ffi import ffi, lib
+from pyglobus.ffi.annotation import Any
 from pyglobus.ffi.engine import engine
 from pyglobus.ffi.errors import check_gss
 from pyglobus.ffi.gss import GssCredential, GssName, buffer_of, taken

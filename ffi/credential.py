@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
 
 from pyglobus.ffi import ffi, lib
+from pyglobus.ffi.annotation import Any, NamedTuple
 from pyglobus.ffi.engine import engine
 from pyglobus.ffi.errors import check
 from pyglobus.ffi.text import decode, encode

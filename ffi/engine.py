@@ -23,14 +23,13 @@ import atexit
 import contextlib
 import itertools
 import os
-import signal
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
 
 from pyglobus.ffi import ffi, lib
+from pyglobus.ffi.annotation import Any, Protocol, TypeVar
 from pyglobus.ffi.errors import EngineError, GlobusError, OperationCancelled, from_object
 from pyglobus.ffi.future import Future
 from pyglobus.ffi.text import decode
@@ -42,9 +41,6 @@ T = TypeVar("T")
 _CANCEL_GRACE = 0.3
 # At exit, the engine's thread gets this long to cancel what is in flight and to end.
 _CLOSE_LIMIT = 0.5
-
-# Signals are for the main thread, except those that tell of a fault in the thread itself.
-_FAULTS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP}
 
 
 class Active(Protocol):
@@ -274,9 +270,13 @@ class Engine:
             raise EngineError(self._failure)
 
     def _launch(self) -> None:
+        import signal
+
+        # Signals are for the main thread, except those that tell of a fault in the thread itself.
+        faults = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP}
         self._pid = os.getpid()
         self._thread = threading.Thread(target=self._run, name="globus-engine", daemon=True)
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - _FAULTS)  # the new thread inherits it
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - faults)  # the new thread inherits it
         try:
             self._thread.start()
         finally:

@@ -8,9 +8,8 @@ reads.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 from pyglobus.ffi import ffi, lib
+from pyglobus.ffi.annotation import Any, NamedTuple
 from pyglobus.ffi.text import decode, take
 
 # A chain is walked no further than this: a cycle would be a bug of the toolkit, not ours to hang on.

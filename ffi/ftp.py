@@ -15,9 +15,9 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
 
 from pyglobus.ffi import _globus, ffi, lib
+from pyglobus.ffi.annotation import Any, NamedTuple
 from pyglobus.ffi.engine import Engine, Operation
 from pyglobus.ffi.errors import EngineError, check
 from pyglobus.ffi.gss import DataCredential, GssCredential

@@ -11,7 +11,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator
-from typing import Any, Generic, TypeVar
+
+from pyglobus.ffi.annotation import Any, Generic, TypeVar
 
 T = TypeVar("T")
 

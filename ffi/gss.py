@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import time
-import weakref
 from collections.abc import Callable
-from typing import Any, NamedTuple
 
 from pyglobus.ffi import ffi, lib
+from pyglobus.ffi.annotation import Any, NamedTuple
 from pyglobus.ffi.engine import engine
 from pyglobus.ffi.errors import EngineError, check, check_gss
 from pyglobus.ffi.gsi import GsiCredential
@@ -27,6 +26,7 @@ _INDEFINITE = 0xFFFFFFFF
 
 def released_with(owner: object, close: Callable[[], None]) -> Callable[[], None]:
     """Call ``close`` in the engine's thread when ``owner`` is collected, or at the first call of what is returned."""
+    import weakref
 
     def post() -> None:
         with contextlib.suppress(EngineError):  # at exit, or in a forked child, nothing is released

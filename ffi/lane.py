@@ -10,9 +10,9 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
-from typing import Any
 
 from pyglobus.ffi import ffi, lib
+from pyglobus.ffi.annotation import Any
 from pyglobus.ffi.engine import engine
 from pyglobus.ffi.errors import EngineError, GlobusError, OperationCancelled, check, from_object
 

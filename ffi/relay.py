@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 from pyglobus.ffi import ffi, lib
+from pyglobus.ffi.annotation import Any, NamedTuple
 from pyglobus.ffi.engine import Engine, Operation
 from pyglobus.ffi.errors import check
 from pyglobus.ffi.ftp import Attribute, ClientSettings, FtpOptions, Span

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from pyglobus.ffi import ffi, lib
+from pyglobus.ffi.annotation import Any
 
 
 def encode(text: str | os.PathLike[str]) -> bytes:

@@ -13,7 +13,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+
+from pyglobus.ffi.annotation import Any
 
 _QUIET = frozenset(
     {"pg_engine_turn", "pg_engine_take", "pg_engine_wake", "pg_pump_bytes", "pg_relay_bytes", "pg_ftp_reported"}

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from pyglobus.ffi import ffi, lib
+from pyglobus.ffi.annotation import Any
 from pyglobus.ffi.engine import Engine, Operation, engine
 from pyglobus.ffi.errors import EngineError, OperationCancelled, check
 from pyglobus.ffi.gss import GssCredential, GssName

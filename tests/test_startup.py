@@ -2,13 +2,16 @@
 """What is imported when: help and overview must not pay for what only running a command needs."""
 
 from __future__ import annotations
+import __future__
 
 import subprocess
 import sys
+import typing
 
 import pytest
 
 from pyglobus.cli.tree import TREE
+from pyglobus.ffi import annotation
 
 #: Top-level modules that take long to import, or that only a running command needs.
 HEAVY = {
@@ -29,6 +32,12 @@ HEAVY = {
     *("tempfile", "textwrap", "traceback", "xml"),
     *("_cffi_backend", "pyglobus.ffi", "pyglobus.ffi._globus", "pyglobus.core.toolkit"),
     *("dataclasses", "difflib", "click.shell_completion", "click.testing"),
+}
+#: Modules that importing the library does without: what they cost, it would cost every program.
+UNUSED_BY_TRANSFER = {
+    *("asyncio", "dataclasses", "enum", "inspect", "re", "signal", "socket", "subprocess", "typing"),
+    *("hashlib", "json", "pathlib", "tempfile", "urllib.parse", "weakref"),
+    *("pyglobus.core.faults.verdict", "pyglobus.core.job", "pyglobus.core.x509", "pyglobus.ffi.trace"),
 }
 PROBE = """
 import sys
@@ -71,6 +80,50 @@ def test_help_imports_one_command_and_nothing_heavy(name: str, option: str) -> N
     mine = {module for module in modules if module.startswith("pyglobus.cli.commands.")}
     assert {module for module in mine if not module.startswith(f"{TREE[name].module}.")} == {TREE[name].module}
     assert not (modules - bare()) & HEAVY
+
+
+def test_a_transfer_is_imported_without_what_it_may_never_need() -> None:
+    code = "import sys, pyglobus.core.transfer; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    modules = set(done.stdout.split())
+    assert "pyglobus.ffi._globus" in modules
+    assert not (modules - bare()) & UNUSED_BY_TRANSFER
+
+
+def test_a_record_is_what_typing_makes_of_it() -> None:
+    """The same source as a record of ours and of typing's."""
+    source = """
+class Point(NamedTuple):
+    "A place."
+
+    x: int
+    y: int = 2
+    mark: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.x}:{self.y}"
+
+    @property
+    def far(self) -> bool:
+        return self.x > 9
+"""
+    made = []
+    for module in (typing, annotation):
+        scope: dict[str, typing.Any] = {"NamedTuple": module.NamedTuple, "__name__": "places"}
+        exec(compile(source, "places", "exec", flags=__future__.annotations.compiler_flag), scope)
+        made.append(scope["Point"])
+    theirs, ours = made
+    for name in ("_fields", "_field_defaults", "__doc__", "__module__", "__name__", "__qualname__", "__match_args__"):
+        assert getattr(ours, name) == getattr(theirs, name), name
+    assert ours.__mro__ == (ours, tuple, object)
+    assert ours(10) == theirs(10) == (10, 2, None)
+    assert repr(ours(1, mark="m")) == repr(theirs(1, mark="m"))
+    assert str(ours(1)) == str(theirs(1)) == "1:2"
+    assert ours(10).far
+    assert ours(1)._replace(y=5) == (1, 5, None)
+    assert not hasattr(ours(1), "__dict__")
+    with pytest.raises(TypeError):
+        ours()
 
 
 def test_the_overview_shows_the_whole_tree_in_a_small_terminal() -> None:

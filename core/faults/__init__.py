@@ -10,7 +10,7 @@ Nothing of it is loaded before something goes wrong.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from pyglobus.ffi.annotation import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from pyglobus.core import errors

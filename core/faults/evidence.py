@@ -12,10 +12,10 @@ import errno as numbers
 import os
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from pyglobus.core.url import FTP_SCHEMES, HTTP_SCHEMES, PORTS
+from pyglobus.ffi.annotation import NamedTuple
 from pyglobus.ffi.errors import GlobusError
 
 #: Ports of the schemes that have a control channel.

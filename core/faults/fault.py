@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, TypeAlias
 
 from pyglobus.core import errors
 from pyglobus.core.faults.evidence import Evidence
+from pyglobus.ffi.annotation import NamedTuple, TypeAlias
 
 Fields: TypeAlias = Mapping[str, str]
 #: Looks at the evidence; the fields for the texts if this is it, else None.
