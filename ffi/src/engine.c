@@ -12,7 +12,6 @@
 #include "globus_ftp_client_debug_plugin.h"
 #include "globus_ftp_client_perf_plugin.h"
 #include "globus_ftp_client_restart_marker_plugin.h"
-#include "globus_gass_transfer.h"
 #include "globus_gss_assist.h"
 #include "globus_xio_file_driver.h"
 
@@ -113,7 +112,7 @@ static globus_result_t pg_open_pipe(void)
 static globus_module_descriptor_t *pg_modules[] = {
     GLOBUS_COMMON_MODULE, GLOBUS_XIO_MODULE, GLOBUS_GSI_GSS_ASSIST_MODULE, GLOBUS_FTP_CLIENT_MODULE,
     GLOBUS_FTP_CLIENT_PERF_PLUGIN_MODULE, GLOBUS_FTP_CLIENT_RESTART_MARKER_PLUGIN_MODULE,
-    GLOBUS_FTP_CLIENT_DEBUG_PLUGIN_MODULE, GLOBUS_GASS_TRANSFER_MODULE, NULL
+    GLOBUS_FTP_CLIENT_DEBUG_PLUGIN_MODULE, NULL
 };
 
 int pg_engine_open(const char **failed)

@@ -122,6 +122,19 @@ static void pg_gass_opened(void *arg, globus_gass_transfer_request_t request)
     }
 }
 
+/* Only here, because it reads the user's credential, which costs half as much as all the other modules. */
+static int pg_gass_activate(void)
+{
+    static int  active = 0;
+    int         rc = GLOBUS_SUCCESS;
+
+    if (!active && (rc = globus_module_activate(GLOBUS_GASS_TRANSFER_MODULE)) == GLOBUS_SUCCESS)
+    {
+        active = 1;
+    }
+    return rc;
+}
+
 static globus_result_t pg_gass_open(pg_side *side, const pg_end *end, const pg_stretch *stretch,
     const pg_client *client)
 {
@@ -133,6 +146,7 @@ static globus_result_t pg_gass_open(pg_side *side, const pg_end *end, const pg_s
     this->url = strdup(end->url);
     this->scheme = strdup(end->scheme);
     if (this->url != NULL && this->scheme != NULL
+        && (rc = pg_gass_activate()) == GLOBUS_SUCCESS
         && (rc = globus_gass_transfer_requestattr_init(&this->attr, this->scheme)) == GLOBUS_SUCCESS
         && (rc = globus_gass_transfer_requestattr_set_file_mode(&this->attr,
             end->ascii ? GLOBUS_GASS_TRANSFER_FILE_MODE_TEXT : GLOBUS_GASS_TRANSFER_FILE_MODE_BINARY)) == GLOBUS_SUCCESS
