@@ -84,6 +84,11 @@ def _leaf(name: str, verb: str | None = None) -> Callable[[], click.Command]:
 
 
 def _run(load: Callable[[], click.Command], prog: str, arguments: list[str]) -> int:
+    from pyglobus.cli.deferred import deferred
+
+    with deferred(inspect=(), uuid=("UUID",)):
+        import click  # noqa: F401  (the first of many imports, all others find it)
+
     from pyglobus.cli.output import Output, prepare_streams
 
     prepare_streams()

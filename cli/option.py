@@ -51,9 +51,11 @@ class Option(click.Option):
         c_spellings: Sequence[str] | None = None,
         doubled: str | None = None,
         completion: Completion | None = None,
+        help: str | None = None,
         **attributes: Any,
     ) -> None:
         super().__init__(declarations, **attributes)
+        self.help = help  # past click, which would load a module to unindent it
         self.section = section
         self.parity = parity
         self.remark = remark

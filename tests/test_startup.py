@@ -30,6 +30,7 @@ HEAVY = {
         "traceback",
     ),
     *("tempfile", "textwrap", "traceback", "xml"),
+    *("ast", "dis", "inspect", "platform", "tokenize", "uuid"),
     *("_cffi_backend", "pyglobus.ffi", "pyglobus.ffi._globus", "pyglobus.core.toolkit"),
     *("dataclasses", "difflib", "click.shell_completion", "click.testing"),
 }
@@ -80,6 +81,27 @@ def test_help_imports_one_command_and_nothing_heavy(name: str, option: str) -> N
     mine = {module for module in modules if module.startswith("pyglobus.cli.commands.")}
     assert {module for module in mine if not module.startswith(f"{TREE[name].module}.")} == {TREE[name].module}
     assert not (modules - bare()) & HEAVY
+
+
+def test_what_click_defers_is_there_when_it_is_used() -> None:
+    code = """
+import contextlib, io, sys
+from pyglobus.cli.main import pyglobus
+sys.argv = ["pyglobus", "--version"]
+with contextlib.redirect_stdout(io.StringIO()):
+    assert pyglobus() == 0
+import click
+assert "inspect" not in sys.modules and "uuid" not in sys.modules
+assert click.Option(["--x"], help="    one\\n    two").help == "one\\ntwo"
+made = click.UUID.convert("12345678123456781234567812345678", None, None)
+import dataclasses, inspect, uuid
+assert type(inspect) is type(uuid) is type(sys)
+assert type(made) is uuid.UUID
+assert click.UUID.convert(made, None, None) is made
+assert inspect.isfunction(pyglobus) and click.core.inspect.isfunction is inspect.isfunction
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_transfer_is_imported_without_what_it_may_never_need() -> None:
