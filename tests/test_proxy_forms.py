@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every form of proxy, by every maker, before every reader: ours, the Globus libraries, grid-proxy-init and -info,
-OpenSSL, and a GridFTP server.
+OpenSSL, a GridFTP server and a gatekeeper.
 """
 
 from __future__ import annotations
@@ -185,6 +185,28 @@ def test_a_server_takes_ours_as_it_takes_those_of_the_c_tool(
     assert accepted["grid-proxy-init"] == by_name
     # A path length of 0 forbids the delegation that globus-url-copy logs in with; the C tool loses it.
     assert accepted["ours"] == (by_name and sort.path_length != 0)
+
+
+@pytest.fixture(scope="module")
+def gatekeeper(lab: Lab) -> Iterator[tuple[str, dict[str, str]]]:
+    """The contact of a gatekeeper that trusts the lab's authority and knows its user, and an environment for clients."""
+    with Sandbox(run=("gatekeeper",)) as sandbox:
+        with (sandbox.directory / "host" / "grid-mapfile").open("a") as gridmap:
+            gridmap.write(f'"{lab.user.subject}" {sandbox.user.account}\n')
+        lab.authority.trust_in(Path(sandbox.status()["trusted"]))
+        yield sandbox.variables["PYGLOBUS_SANDBOX_GRAM"], sandbox.env
+
+
+@each_sort
+@each_maker
+def test_a_gatekeeper_takes_no_limited_proxy_whoever_made_it(
+    maker: str, sort: Sort, make: Callable[[str, Sort], Path], gatekeeper: tuple[str, dict[str, str]]
+) -> None:
+    """Its answer to a ping, for which nothing is delegated: so it also takes a path length of 0."""
+    contact, environment = gatekeeper
+    environment = environment | {"X509_USER_PROXY": str(make(maker, sort))}
+    accepted = run("globusrun", "-a", "-r", contact, env=environment, check=False).returncode == 0
+    assert accepted == (sort.form is not Form.LEGACY and sort.rights is Rights.IMPERSONATION)
 
 
 @pytest.fixture(scope="module")
