@@ -189,7 +189,7 @@ def test_a_server_takes_ours_as_it_takes_those_of_the_c_tool(
 
 @pytest.fixture(scope="module")
 def gatekeeper(lab: Lab) -> Iterator[tuple[str, dict[str, str]]]:
-    """The contact of a gatekeeper that trusts the lab's authority and knows its user, and an environment for clients."""
+    """The contact of a gatekeeper that trusts the lab and knows its user, and the environment of a client."""
     with Sandbox(run=("gatekeeper",)) as sandbox:
         with (sandbox.directory / "host" / "grid-mapfile").open("a") as gridmap:
             gridmap.write(f'"{lab.user.subject}" {sandbox.user.account}\n')
