@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SHELL_FAMILIES = ("sh", "csh", "fish")
 #: The services that a sandbox has only if they are asked for.
-FURTHER = ("gatekeeper",)
+FURTHER = ("gatekeeper", "myproxy", "myproxy-ca")
 
 sandbox = Group(
     "sandbox",
@@ -50,8 +50,8 @@ def furnished(callback: Callback) -> Callback:
         type=click.Choice(FURTHER),
         multiple=True,
         metavar="SERVICE",
-        help="Start this as well: gatekeeper, which runs jobs as processes on this machine. Can be given several"
-        " times.",
+        help="Start this as well: gatekeeper, which runs jobs as processes on this machine; myproxy, which keeps"
+        " credentials; myproxy-ca, which issues certificates. Can be given several times.",
     )(callback)
 
 

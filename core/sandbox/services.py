@@ -19,6 +19,8 @@ SERVICES = {
     "gridftp": ("pyglobus.core.sandbox.gridftp", "gridftp"),
     "ftp": ("pyglobus.core.sandbox.gridftp", "ftp"),
     "gatekeeper": ("pyglobus.core.sandbox.gatekeeper", "gatekeeper"),
+    "myproxy": ("pyglobus.core.sandbox.myproxy", "myproxy"),
+    "myproxy-ca": ("pyglobus.core.sandbox.myproxy", "myproxy_ca"),
 }
 
 #: What a sandbox holds unless told otherwise.

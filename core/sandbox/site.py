@@ -11,6 +11,7 @@
       certificates/       the trusted directory
       data/               what is served
       gram/               what a job manager keeps, if there is one
+      myproxy/            what a MyProxy server keeps, if there is one
 
 Servers of root hand each session to an unprivileged account, which cannot enter DIRECTORY, but must read the trusted
 directory (to authenticate data channels) and write the data. Then these two, and ``gram``, lie in a directory of their
@@ -41,6 +42,7 @@ DISTURBING = (
     "GLOBUS_GSSAPI_MIN_TLS_PROTOCOL",
     "GLOBUS_GSSAPI_MAX_TLS_PROTOCOL",
     "GLOBUS_GSSAPI_CIPHERS",
+    "MYPROXY_SERVER_DN",
 )
 
 
