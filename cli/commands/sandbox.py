@@ -228,7 +228,8 @@ def _run(program: str, command: Sequence[str], grid: Sandbox) -> int:
     """Run the command as a child, hand signals on to it, and return its exit status.
 
     A Ctrl-C reaches the child from the terminal as well as this process: then it is not handed on, and what happens is
-    for the child to decide. A signal that comes before there is a child waits for it.
+    for the child to decide. A signal that comes before there is a child waits for it; while it is being made signals
+    are held back, since one from the terminal may already have reached it.
     """
     import signal
     import subprocess
@@ -244,16 +245,24 @@ def _run(program: str, command: Sequence[str], grid: Sandbox) -> int:
         elif number != signal.SIGINT or not _in_foreground():
             child.send_signal(number)
 
+    def let_go() -> None:
+        for number in caught:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
     mortal = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    for number in mortal:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, hand_on)
+    caught = [number for number in mortal if signal.getsignal(number) is not signal.SIG_IGN]
+    for number in caught:
+        signal.signal(number, hand_on)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, mortal)
     try:
-        child = subprocess.Popen(list(command), executable=program, env=grid.environment(os.environ))
+        child = subprocess.Popen(list(command), executable=program, env=grid.environment(os.environ), preexec_fn=let_go)
     except OSError as error:
         raise errors.Error("cannot run", where=program, why=error.strerror, errno=error.errno) from error
-    for caught in waiting:
-        child.send_signal(caught)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    for early in waiting:
+        child.send_signal(early)
     status = child.wait()
     grid.stop()
     if -status in mortal:
