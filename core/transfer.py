@@ -33,8 +33,8 @@ from pyglobus.core.url import Url, parse
 from pyglobus.ffi.annotation import NamedTuple
 from pyglobus.ffi.relay import RelayEnd
 
-# A cancelled upload's remains are removed if the server answers within this time; the prompt must come back at once.
-_CLEAN_UP_LIMIT = 0.25
+# Seconds that removing a cancelled upload may take: a far server needs its round trips, a dead one keeps us waiting.
+_CLEAN_UP_LIMIT = 1.0
 _LONGEST_PAUSE = 120.0
 
 

@@ -211,6 +211,8 @@ class FtpHandle:
         """The operation on this C handle has ended, perhaps long after it was abandoned or this object was closed."""
         if ftp == self._pointer:
             self._busy = False
+            if lib.pg_ftp_spoilt(ftp):
+                self._drop()
         else:
             lib.pg_ftp_close(ftp)
 

@@ -385,14 +385,17 @@ def test_remote_disk_is_full(grid: Sandbox, scene: Scene, megabyte: Path, copy: 
 
 
 def test_remote_file_may_not_grow(grid: Sandbox, scene: Scene, megabyte: Path, copy: Runner) -> None:
-    """The server dies of the signal, or says what is wrong: either way no half of a file may stay."""
+    """The server dies of the signal, or says what is wrong: either way no half of a file may stay. Several times, since
+    the library may lose the last buffer if the refusal crosses it.
+    """
     with grid.start_gridftp() as server:
         assert server.process is not None
         resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (1 << 18, 1 << 18))
-        done = copy(megabyte, grid.gsiftp_url(scene.there / "new", server), check=False)
-        assert_refused(done, done.returncode)
-        assert done.returncode in (74, 75)
-    assert not (scene.there / "new").exists()
+        for _ in range(5):
+            done = copy(megabyte, grid.gsiftp_url(scene.there / "new", server), check=False)
+            assert_refused(done, done.returncode)
+            assert done.returncode in (74, 75)
+            assert not (scene.there / "new").exists()
 
 
 # Streams --------------------------------------------------------------------------------------------------------------

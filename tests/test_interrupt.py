@@ -23,7 +23,7 @@ from pyglobus.core.sandbox import Sandbox, Server
 COPY = str(Path(sys.executable).with_name("pyglobus-url-copy"))
 BIG = 2 << 30
 #: The bound is 0.5 s; the rest is for a machine that has more to do.
-PROMPT = 2.0
+PROMPT = 3.0
 ROUTES = ("put", "get", "third-party", "relay", "put-anonymous", "local", "from-stream", "to-stream")
 
 

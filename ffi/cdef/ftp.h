@@ -12,6 +12,7 @@ typedef struct
 } pg_ftp_options;
 globus_result_t pg_ftp_open(pg_ftp **out, const pg_client *client);
 void pg_ftp_close(pg_ftp *ftp);
+int pg_ftp_spoilt(pg_ftp *ftp);
 globus_ftp_client_handle_t *pg_ftp_handle(pg_ftp *ftp);
 void pg_ftp_reset(pg_ftp *ftp);
 int64_t pg_ftp_reported(pg_ftp *ftp);

@@ -3,12 +3,52 @@
 
 #include "errors.h"
 
+/* Milliseconds that a buffer may come back later than its operation. */
+#define PG_LATE 500
+
+static void pg_channel_end(pg_channel *channel)
+{
+    pg_ftp_watch(channel->ftp, NULL);
+    channel->ended(channel->arg, channel->error, channel->code);
+}
+
+static void pg_channel_stop_timer(pg_channel *channel)
+{
+    if (channel->timed)
+    {
+        channel->timed = 0;
+        pg_drop(globus_callback_unregister(channel->timer, NULL, NULL, NULL));
+    }
+}
+
+static void pg_channel_lose(void *arg)
+{
+    pg_channel *channel = arg;
+
+    channel->timed = 0;
+    channel->lost = 1;
+    pg_ftp_spoil(channel->ftp);
+    pg_channel_end(channel);
+}
+
 static void pg_channel_settle(pg_channel *channel)
 {
-    if (channel->done && channel->outstanding == 0)
+    if (!channel->done)
     {
-        pg_ftp_watch(channel->ftp, NULL);
-        channel->ended(channel->arg, channel->error, channel->code);
+        return;
+    }
+    if (channel->outstanding == 0)
+    {
+        pg_channel_stop_timer(channel);
+        pg_channel_end(channel);
+    }
+    else if (!channel->timed)
+    {
+        globus_reltime_t delay;
+
+        GlobusTimeReltimeSet(delay, 0, PG_LATE * 1000);
+        channel->timed =
+            globus_callback_register_oneshot(&channel->timer, &delay, pg_channel_lose, channel) == GLOBUS_SUCCESS;
     }
 }
 
@@ -56,6 +96,7 @@ globus_result_t pg_channel_abort(pg_channel *channel)
 
 void pg_channel_clear(pg_channel *channel)
 {
+    pg_channel_stop_timer(channel);
     if (channel->error != NULL)
     {
         globus_object_free(channel->error);
@@ -84,6 +125,10 @@ static void pg_channel_came(void *arg, globus_ftp_client_handle_t *handle, globu
     pg_channel *channel = arg;
 
     (void) handle;
+    if (channel->lost)
+    {
+        return;
+    }
     channel->outstanding--;
     if (error != NULL || eof)
     {
@@ -164,6 +209,10 @@ static void pg_channel_gone(void *arg, globus_ftp_client_handle_t *handle, globu
     pg_channel *channel = arg;
 
     (void) handle;
+    if (channel->lost)
+    {
+        return;
+    }
     channel->outstanding--;
     if (error != NULL)
     {

@@ -5,7 +5,9 @@
  * The library keeps some buffers for good, or calls an upload not ended, when a transfer fails in the middle. What it needs
  * to be kept from is done here: nothing is registered after a fault or after a buffer that was thrown away, and an upload
  * that its server refuses in the middle is aborted, with the refusal as its error: the library would wait for a last buffer
- * that it never sends.
+ * that it never sends. Still a buffer may never come back, as the one that ends an upload when the refusal crosses it. Such a
+ * channel ends half a second after its operation, lost: the library may yet call back, so neither the channel nor the
+ * memory of its buffers is ever freed, and its handle does no further operation.
  */
 #ifndef PG_CHANNEL_H
 #define PG_CHANNEL_H
@@ -14,7 +16,7 @@
 
 /* A buffer is back: so many bytes of it have come from the offset on, or have gone. 0 bytes: it was not used. */
 typedef void (*pg_channel_block)(void *arg, unsigned char *buffer, size_t length, int64_t offset);
-/* The transfer has ended and all buffers are back. The error (NULL: success) is borrowed; code: of a reply that it lacks. */
+/* The transfer has ended and all buffers are back, or lost. The error (NULL: success) is borrowed; code: of a reply that it lacks. */
 typedef void (*pg_channel_ended)(void *arg, globus_object_t *error, int code);
 
 typedef struct
@@ -27,6 +29,9 @@ typedef struct
     int                 closed;         /* takes no more */
     int                 moving;         /* the server has said that data may flow */
     int                 done;           /* the operation's own callback has come */
+    int                 lost;           /* has ended with buffers outstanding: it and they must stay where they are */
+    int                 timed;
+    globus_callback_handle_t timer;
     int                 code;           /* of the refusal */
     globus_object_t *   refusal;
     globus_object_t *   error;

@@ -12,6 +12,7 @@ struct pg_ftp
 {
     globus_ftp_client_handle_t  handle;
     pg_plugins                  plugins;
+    int                         spoilt;
 };
 
 static globus_result_t pg_no_memory(void)
@@ -61,8 +62,22 @@ globus_result_t pg_ftp_open(pg_ftp **out, const pg_client *client)
     return GLOBUS_SUCCESS;
 }
 
+void pg_ftp_spoil(pg_ftp *ftp)
+{
+    ftp->spoilt = 1;
+}
+
+int pg_ftp_spoilt(pg_ftp *ftp)
+{
+    return ftp->spoilt;
+}
+
 void pg_ftp_close(pg_ftp *ftp)
 {
+    if (ftp->spoilt)
+    {
+        return;                                 /* its callbacks may come, so nothing may be freed */
+    }
     if (ftp->handle != NULL)
     {
         globus_result_t result = globus_ftp_client_handle_destroy(&ftp->handle);

@@ -25,6 +25,9 @@ typedef struct
 globus_result_t pg_ftp_open(pg_ftp **out, const pg_client *client);
 /* The handle must be idle; one that is not is left to the exit of the process. */
 void            pg_ftp_close(pg_ftp *ftp);
+/* From now on the handle does nothing more: the library has kept a buffer of it. */
+void            pg_ftp_spoil(pg_ftp *ftp);
+int             pg_ftp_spoilt(pg_ftp *ftp);
 globus_ftp_client_handle_t *pg_ftp_handle(pg_ftp *ftp);
 /* Who is warned from now on; NULL: nobody. */
 void            pg_ftp_watch(pg_ftp *ftp, const pg_watcher *watcher);

@@ -74,6 +74,10 @@ void pg_pump_free(pg_pump *pump)
     {
         close(pump->fd);
     }
+    if (pump->channel.lost)
+    {
+        return;
+    }
     pg_channel_clear(&pump->channel);
     free(pump->memory);
     free(pump->range);

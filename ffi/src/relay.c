@@ -303,6 +303,8 @@ int64_t pg_relay_length(pg_relay *relay)
 
 void pg_relay_free(pg_relay *relay)
 {
+    int lost = (relay->source != NULL && relay->source->lost) || (relay->sink != NULL && relay->sink->lost);
+
     if (relay->source != NULL)
     {
         relay->source->kind->free(relay->source);
@@ -315,6 +317,9 @@ void pg_relay_free(pg_relay *relay)
     {
         globus_object_free(relay->error);
     }
-    free(relay->memory);
+    if (!lost)
+    {
+        free(relay->memory);
+    }
     free(relay);
 }

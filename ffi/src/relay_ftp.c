@@ -39,6 +39,7 @@ static void pg_ftp_ended(void *arg, globus_object_t *error, int code)
 {
     pg_ftp_side *this = arg;
 
+    this->side.lost = this->channel.lost;
     if (error != NULL)
     {
         pg_side_failed(&this->side, error, 0, code);
@@ -103,6 +104,10 @@ static void pg_ftp_side_free(pg_side *side)
 {
     pg_ftp_side *this = (pg_ftp_side *) side;
 
+    if (side->lost)
+    {
+        return;
+    }
     pg_channel_clear(&this->channel);
     if (this->ftp != NULL)
     {

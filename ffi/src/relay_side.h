@@ -40,6 +40,7 @@ struct pg_side
     int                     held;           /* buffers that it has */
     int                     ready;          /* takes buffers now */
     int                     done;
+    int                     lost;           /* keeps buffers for good, so that their memory must stay */
 };
 
 /* NULL: no memory. */
