@@ -59,6 +59,7 @@ def run(load: Callable[[], click.Command], prog: str, arguments: Sequence[str] |
         signals.die(signal.SIGPIPE)
     if number := signals.received():
         signals.die(number)
+    gc.freeze()  # the interpreter's last collection would go through all that the end of the process gives back anyway
     return status
 
 
