@@ -13,7 +13,7 @@ from pyglobus.cli.units import format_duration, format_rate, format_size
 
 if TYPE_CHECKING:
     from pyglobus.core.job import JobEvent, JobResult
-    from pyglobus.core.transfer import Event, Result, Started, Transfer
+    from pyglobus.core.transfer import Event, Result, Started, Transfer, Warned
     from pyglobus.core.url import Url
 
 # The C tool counts a megabyte as 2**20 bytes, and shows its rates once a second.
@@ -48,6 +48,8 @@ class TransferDisplay:
             record = {"attempt": event.attempt, "delay": round(event.delay, 3), "why": str(event.error)}
             self._output.event("retry", record, "")
             self._output.note(f"{event.error}; trying again in {format_duration(event.delay)}")
+        elif isinstance(event, transfer.Warned):
+            warn(self._output, event)
         elif self._rates is not None:
             self._rates.end(event.result.bytes, event.result.seconds)
 
@@ -78,6 +80,7 @@ class JobDisplay:
 
     def __call__(self, event: JobEvent) -> None:
         from pyglobus.core import job
+        from pyglobus.core.transfer import Warned
 
         if isinstance(event, job.JobProgress):
             self._progress.update(event.bytes, event.total if event.planned else None)
@@ -88,6 +91,8 @@ class JobDisplay:
         elif isinstance(event, job.FileSkipped):
             self._output.event("skipped", {"source": event.source, "destination": event.destination}, "")
             self._output.detail(f"up to date: {event.destination}")
+        elif isinstance(event, Warned):
+            warn(self._output, event)
         elif isinstance(event, job.FileFailed):
             why = str(event.error)
             where = {"source": event.source, "destination": event.destination}
@@ -102,6 +107,13 @@ class JobDisplay:
 
             above, into = parse(source).parent(), parse(destination).parent()
             self._output.line(f"Source: {_classic(above)}\nDest:   {_classic(into)}\n  {parse(source).name}")
+
+
+def warn(output: Output, event: Warned) -> None:
+    """Tell what did not succeed beside the bytes."""
+    why = str(event.error)
+    output.event("warning", {"why": why, "where": event.error.where, "fault": event.error.fault}, "")
+    output.note(why)
 
 
 class _ClassicRates:

@@ -62,7 +62,7 @@ class Option(click.Option):
         self.doubled = doubled
         self.completion = completion
         if c_spellings is None and parity is not None:
-            c_spellings = [word for word in self.opts if not word.startswith("--")]
+            c_spellings = [word for word in (*self.opts, *self.secondary_opts) if not word.startswith("--")]
         self.c_spellings = tuple(c_spellings or ())
 
     def get_error_hint(self, ctx: click.Context | None) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 
 from pyglobus.core import errors
@@ -22,8 +22,11 @@ from pyglobus.core.plan import Directory, Item, Pair, Plan
 from pyglobus.core.remote import Facts, Remote
 from pyglobus.core.session import Session
 from pyglobus.core.sync import Sync
-from pyglobus.core.transfer import Progress, Result, Retrying, Transfer
-from pyglobus.ffi.annotation import NamedTuple
+from pyglobus.core.transfer import Progress, Result, Retrying, Transfer, Warned
+from pyglobus.ffi.annotation import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from pyglobus.core.aliases import Aliases
 
 # Files that may wait between planner and workers: enough to keep them busy, too few to matter.
 _AHEAD = 1000
@@ -95,7 +98,7 @@ class JobFinished(NamedTuple):
     result: JobResult
 
 
-JobEvent = FileStarted | FileDone | FileSkipped | FileFailed | Retrying | JobProgress | JobFinished
+JobEvent = FileStarted | FileDone | FileSkipped | FileFailed | Retrying | Warned | JobProgress | JobFinished
 _Queue = queue.Queue[Item | None]
 
 
@@ -111,10 +114,22 @@ class Job:
         continue_on_error: bool = False,
         concurrency: int = 0,
         sync: Sync | None = None,
+        aliases: Aliases | None = None,
+        accounted: bool = False,
         debug_fd: int = -1,
     ) -> None:
-        """``concurrency`` 0: as many connections as serve the job. The deadline of ``options`` is that of the job."""
-        self._pairs = pairs
+        """``concurrency`` 0: as many connections as serve the job. The deadline of ``options`` is that of the job.
+
+        ``accounted``: `rest` can tell at any time what has not been copied; then all ``pairs`` are read at once.
+        """
+        self._pairs = list(pairs) if accounted else pairs
+        self._aliases = aliases
+        # With an account: how many pairs the planner has begun, its plan, and items and directories not done with.
+        self._accounted = accounted
+        self._taken = 0
+        self._planned_by: Plan | None = None
+        self._open: dict[tuple[str, str], Item] = {}
+        self._unlisted: list[Pair] = []
         self._limit = options.timeout
         self._options = options.check()._replace(timeout=None)
         self._recursive = recursive
@@ -141,6 +156,19 @@ class Job:
         self._stop.set()
         for session in list(self._sessions):
             session.cancel()
+
+    def rest(self) -> Iterator[Item | Pair]:
+        """What has not been copied so far, failures included: files, and pairs that are still to be expanded.
+
+        For a job that is ``accounted``. Safe in any thread, while it goes on or afterwards; what is on its way from a
+        listing to its copy just now may be in it twice.
+        """
+        assert isinstance(self._pairs, list)
+        # In the order in which things move on, so that nothing slips through.
+        later = self._pairs[self._taken :]
+        listing = self._planned_by.rest() if self._planned_by else []
+        yield from list(self._open.values())
+        yield from dict.fromkeys([*self._unlisted, *listing, *later])
 
     def run(self, on_event: Callable[[JobEvent], None] | None = None) -> JobResult:
         """Do it all; ``on_event`` is called in this thread.
@@ -249,11 +277,14 @@ class Job:
             self._events.put(None)
 
     def _plan(self, session: Session) -> None:
-        plan = Plan(session, self._options, recursive=self._recursive)
+        report = self._report_unlisted if self._continue else None
+        plan = self._planned_by = Plan(session, self._options, recursive=self._recursive, unlisted=report)
         try:
-            for pair in self._pairs:
+            for number, given in enumerate(self._pairs, 1):
+                pair = self._aliases.pair(given) if self._aliases else given
                 try:
                     for step in plan.steps(pair):
+                        self._taken = number
                         if self._stop.is_set():
                             return
                         if isinstance(step, Directory):
@@ -261,9 +292,10 @@ class Job:
                         else:
                             self._offer(session, step)
                 except errors.Error as error:
-                    self._events.put(FileFailed(str(pair.source), str(pair.destination), error))
+                    self._report_unlisted(pair, error)
                     if not self._continue:
                         return
+                self._taken = number
         finally:
             self._planned = True
             for _ in range(self._concurrency):
@@ -275,7 +307,17 @@ class Job:
             self._events.put(FileSkipped(str(item.source), str(item.destination)))
             return
         self._total += item.size or 0
+        if self._accounted:
+            self._open[str(item.source), str(item.destination)] = item
         self._put(item)
+
+    def _report_unlisted(self, pair: Pair, error: errors.Error) -> None:
+        self._unlisted.append(pair)
+        self._events.put(FileFailed(str(pair.source), str(pair.destination), error))
+
+    def _settle(self, source: str, destination: str) -> None:
+        """A file is where it belongs."""
+        self._open.pop((source, destination), None)
 
     def _put(self, item: Item | None) -> None:
         while True:
@@ -301,14 +343,14 @@ class Job:
     def _work(self, session: Session, number: int) -> None:
         if not self._wanted(number):
             return
-        item = self._next()
+        item = self._next(number)
         while item is not None:
-            way = way_of(item, self._options)
+            way = None if self._options.preserve else way_of(item, self._options)
             if way is None or way in self._no_pipeline:
                 self._copy(session, number, item)
-                item = self._next()
+                item = self._next(number)
             else:
-                item = self._batch(session, number, way, item) or self._next()
+                item = self._batch(session, number, way, item) or self._next(number)
 
     def _wanted(self, number: int) -> bool:
         """Whether a worker beyond the first has enough to do that it pays to log in once more."""
@@ -321,8 +363,8 @@ class Job:
             time.sleep(_TICK / 5)
         return True
 
-    def _next(self, *, wait: bool = True) -> Item | None:
-        """The next item; None at the end of the job, or if there is none just now and nobody waits."""
+    def _next(self, number: int, *, wait: bool = True) -> Item | None:
+        """The next item for a worker; None at the end of the job, or if there is none just now and nobody waits."""
         while not self._stop.is_set():
             try:
                 item = self._items.get(wait, _TICK)
@@ -332,8 +374,16 @@ class Job:
                 continue
             if item is None and not wait:
                 self._items.put(None)  # the mark of the end, to be found again by who waits
-            return item
+            return item if item is None or self._aliases is None else self._placed(item, number)
         return None
+
+    def _placed(self, item: Item, number: int) -> Item:
+        """The item at the hosts that are this worker's."""
+        assert self._aliases is not None
+        placed = self._aliases.item(item, number)
+        if self._open.pop((str(item.source), str(item.destination)), None) is not None:
+            self._open[str(placed.source), str(placed.destination)] = placed
+        return placed
 
     def _batch(self, session: Session, number: int, way: Way, first: Item) -> Item | None:
         """Copy what goes the way of ``first`` down a pipeline; the item that comes after it, if it was taken."""
@@ -342,7 +392,7 @@ class Job:
 
         def take() -> Item | None:
             self._moving[number] = batch.bytes() - counted
-            return self._next(wait=False)
+            return self._next(number, wait=False)
 
         def begun(item: Item) -> None:
             self._events.put(FileStarted(str(item.source), str(item.destination), item.size))
@@ -350,6 +400,7 @@ class Job:
         def done(result: Result) -> None:
             nonlocal counted
             counted += result.bytes
+            self._settle(result.source, result.destination)
             self._events.put(FileDone(result))
 
         def failed(item: Item, error: errors.Error) -> None:
@@ -375,7 +426,7 @@ class Job:
         def on_event(event: object) -> None:
             if isinstance(event, Progress):
                 self._moving[number] = event.bytes
-            elif isinstance(event, Retrying):
+            elif isinstance(event, Retrying | Warned):
                 self._events.put(event)
 
         options = self._options
@@ -384,7 +435,7 @@ class Job:
         if not started:
             self._events.put(FileStarted(source, destination, item.size))
         try:
-            known = Facts("file", item.size) if item.listed else None
+            known = Facts("file", item.size) if item.listed and not options.preserve else None
             transfer = Transfer(item.source, item.destination, options, session=session, known=known)
             result = transfer.run(on_event)
         except errors.Error as error:
@@ -393,4 +444,5 @@ class Job:
                 self._events.put(FileFailed(source, destination, error))
             return
         self._moving[number] = 0
+        self._settle(source, destination)
         self._events.put(FileDone(result))

@@ -21,6 +21,8 @@ from pyglobus.core import errors
 from pyglobus.ffi.annotation import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pyglobus.core.faults import Role
 
 
@@ -175,6 +177,20 @@ class LocalDestination:
             os.ftruncate(self.fd, 0)
         except OSError as error:
             raise _once(self.path, error) from error
+
+    def set_mode(self, mode: int) -> None:
+        """Give the file these permissions. Raises `errors.Error`."""
+        self._change("cannot set the mode", lambda: os.fchmod(self.fd, mode))
+
+    def set_time(self, modified: float) -> None:
+        """Set the time of the last change, in seconds since the epoch. Raises `errors.Error`."""
+        self._change("cannot set the time", lambda: os.utime(self.fd, (modified, modified)))
+
+    def _change(self, what: str, change: Callable[[], None]) -> None:
+        try:
+            change()
+        except OSError as error:
+            raise _explained(error, what=what, where=self.path, role="destination") from error
 
     def commit(self) -> None:
         """Close, and let the file appear under its name. Raises `errors.Error` if the last bytes cannot be written."""

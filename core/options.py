@@ -63,7 +63,8 @@ class Options(NamedTuple):
     keeps data channels open from file to file (MODE E) where the server can. ``stripe_block`` asks for a striped
     transfer: -1 as the server likes, 0 partitioned, else in blocks of so many bytes. ``allocate`` announces the size.
     ``relative`` reads paths of FTP URLs as relative to the login's directory. ``data_credential`` is a file for data
-    channels alone; by default one is derived.
+    channels alone; by default one is derived. ``preserve`` gives the destination the source's permissions and time of
+    last change, as far as its server can.
     """
 
     parallel: int = 0
@@ -94,6 +95,7 @@ class Options(NamedTuple):
     timeout: float | None = None
     verify: bool = False
     checksum_algorithm: str = "md5"
+    preserve: bool = False
 
     def check(self) -> Options:
         """These options, if they make sense; else raises `UsageError`."""

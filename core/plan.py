@@ -8,16 +8,16 @@ known as soon as the first listing has begun. Directories of the destination com
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Generator, Iterator
 from fnmatch import fnmatchcase
 
 from pyglobus.core import errors
 from pyglobus.core.options import Options
-from pyglobus.core.remote import Remote
 from pyglobus.core.session import Session
-from pyglobus.core.tree import Entry, list_local, list_remote
+from pyglobus.core.tree import Entry
 from pyglobus.core.url import Url
+from pyglobus.core.walk import Place, entries, inner
 from pyglobus.ffi.annotation import NamedTuple
 
 # Deeper trees are loops of links, or not to be believed.
@@ -68,75 +68,106 @@ Step = Item | Directory
 class Plan:
     """The steps of a job. Its session is used by one thread, the one that iterates."""
 
-    def __init__(self, session: Session, options: Options, *, recursive: bool) -> None:
+    def __init__(
+        self,
+        session: Session,
+        options: Options,
+        *,
+        recursive: bool,
+        unlisted: Callable[[Pair, errors.Error], None] | None = None,
+    ) -> None:
+        """``unlisted`` is told of a directory below the top that cannot be listed; without it, that is raised."""
         self._session = session
+        self._unlisted = unlisted
         self._options = options
         self._recursive = recursive
+        # The pair under way; the directory of it that is being listed; and those that are known and not listed yet.
+        self._lock = threading.Lock()
+        self._pair: Pair | None = None
+        self._at: Place | None = None
+        self._ahead: list[Place] = []
 
     def steps(self, pair: Pair) -> Iterator[Step]:
         """The steps for one pair. Raises `errors.Error` for what cannot be listed."""
+        with self._lock:
+            self._pair, self._at, self._ahead = pair, None, []
         source, destination = pair.source, pair.destination
         if source.is_plain:
             if destination.is_directory:
                 destination = destination.join(source.name)
             yield Item(source, destination, offset=pair.offset, length=pair.length)
-            return
-        if not destination.is_directory:
+        elif not destination.is_directory:
             raise errors.UsageError(
                 "destination must be a directory", where=str(destination), why="several files may be copied to it",
                 hint="a URL that names a directory ends with a slash",
             )  # fmt: skip
-        if source.is_directory:
-            yield from self._below(source, destination, "*", 0)
+        elif source.is_directory:
+            yield Directory(destination, top=True)
+            yield from self._below(pair, Place(source, destination))
         else:
             yield Directory(destination, top=True)
             found = False
-            for step in self._below(source.parent(), destination, source.pattern or "*", 1):
+            for step in self._below(pair, Place(source.parent(), destination, 1, source.pattern or "*")):
                 found = True
                 yield step
             if not found:
                 raise errors.NotFound("nothing to copy", where=str(source), why="no name matches", fault="no-such-file")
+        with self._lock:
+            self._pair = None
 
-    def _below(self, source: Url, destination: Url, pattern: str, depth: int) -> Iterator[Step]:
-        directories: list[Entry] = []
-        if depth == 0:
-            yield Directory(destination, top=True)
+    def rest(self) -> list[Pair]:
+        """What the steps given so far leave of the pair under way, as pairs to be given to a plan of the same kind.
+
+        A directory whose listing has begun is in it as a whole. Safe from another thread while steps are taken.
+        """
+        with self._lock:
+            pair, at, ahead = self._pair, self._at, list(self._ahead)
+        if pair is None:
+            return []
+        if at is None or at.pattern != "*":
+            return [pair]
+        return [pair._replace(source=place.source, destination=place.destination) for place in (at, *reversed(ahead))]
+
+    def _below(self, pair: Pair, top: Place) -> Iterator[Step]:
+        place = self._next([top])
+        while place is not None:
+            if place.entry is not None:
+                yield Directory(place.destination, place.source, place.entry.modified, place.entry.mode)
+            try:
+                directories = yield from self._listed(pair, place)
+            except errors.Error as error:
+                if self._unlisted is None or place.entry is None or isinstance(error, errors.Cancelled):
+                    raise
+                self._unlisted(pair._replace(source=place.source, destination=place.destination), error)
+                directories = []
+            if not self._recursive:
+                directories = []
+            if directories and place.depth >= _MAX_DEPTH:
+                why = "is there a loop of symbolic links?"
+                raise errors.DataError("directory too deep", where=str(place.source), why=why)
+            place = self._next(list(inner(self._session, self._options, place, directories)))
+
+    def _next(self, found: list[Place]) -> Place | None:
+        """The directory to be listed next, in place of the one that ``found`` are in."""
+        with self._lock:
+            self._ahead += reversed(found)
+            if self._ahead:
+                self._at = self._ahead.pop()
+                return self._at
+            self._pair = None
+        return None
+
+    def _listed(self, pair: Pair, place: Place) -> Generator[Step, None, list[Entry]]:
+        """The files of a directory as they are listed; in the end its directories."""
+        source, into, directories = place.source, place.destination, []
         for entry in entries(self._session, self._options, source):
-            if not fnmatchcase(entry.name, pattern):
+            if not fnmatchcase(entry.name, place.pattern):
                 continue
             if entry.directory:
                 directories.append(entry)
             else:
-                into = destination.join(entry.name)
-                yield Item(source.join(entry.name), into, entry.size, entry.modified, entry.mode, listed=True)
-        if not self._recursive:
-            return
-        if depth >= _MAX_DEPTH:
-            raise errors.DataError("directory too deep", where=str(source), why="is there a loop of symbolic links?")
-        for entry in directories:
-            inner, into = source.join(entry.name + "/"), destination.join(entry.name + "/")
-            if source.is_local and _loops(inner.path):
-                continue
-            yield Directory(into, inner, entry.modified, entry.mode)
-            yield from self._below(inner, into, "*", depth + 1)
-
-
-def entries(session: Session, options: Options, directory: Url) -> Iterator[Entry]:
-    """What is in a directory of this machine or of a GridFTP server. Raises `errors.Error`."""
-    if directory.is_local:
-        return list_local(directory.path)
-    if directory.is_ftp:
-        return list_remote(Remote(session, directory, options.source, options, "source"))
-    raise errors.Unsupported(
-        "cannot list", where=str(directory), why="HTTP servers and standard input have no directories"
-    )
-
-
-def _loops(path: str) -> bool:
-    """Whether a local directory is one of those that it lies in, by way of a symbolic link."""
-    path = path.rstrip("/")
-    if not os.path.islink(path):
-        return False
-    above = os.path.realpath(os.path.dirname(path))
-    real = os.path.realpath(path)
-    return above == real or above.startswith(real.rstrip("/") + "/")
+                yield Item(
+                    source.join(entry.name), into.join(entry.name), entry.size, entry.modified, entry.mode,
+                    listed=True, offset=pair.offset, length=pair.length,
+                )  # fmt: skip
+        return directories

@@ -219,6 +219,14 @@ class Remote:
         """Delete the file."""
         self._run(lambda handle, plain: handle.delete(self.wire, plain), "cannot delete")
 
+    def set_mode(self, mode: int) -> None:
+        """Give the file these mode bits."""
+        self._run(lambda handle, plain: handle.chmod(self.wire, mode, plain), "cannot set the mode")
+
+    def set_time(self, modified: float) -> None:
+        """Set the time of the file's last change; whole seconds count."""
+        self._run(lambda handle, plain: handle.utime(self.wire, int(modified), plain), "cannot set the time")
+
     def child(self, name: str) -> Remote:
         """The entry ``name`` of this directory."""
         return Remote(self._session, self.url.join(name), self._side, self._options, self.role)

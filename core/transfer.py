@@ -22,6 +22,7 @@ import os
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 
 from pyglobus.core import checksum, errors, faults
 from pyglobus.core.localfile import LocalDestination, LocalSource, same_file
@@ -63,6 +64,12 @@ class Retrying(NamedTuple):
     delay: float
 
 
+class Warned(NamedTuple):
+    """Something beside the bytes did not succeed; the transfer goes on."""
+
+    error: errors.Error
+
+
 class Result(NamedTuple):
     """What was done: bytes moved, seconds from the first to the last of them, attempts, the checksum if asked for."""
 
@@ -87,7 +94,7 @@ class Finished(NamedTuple):
     result: Result
 
 
-Event = Started | Progress | Retrying | Finished
+Event = Started | Progress | Retrying | Warned | Finished
 _Step = Generator[Event, None, None]
 
 
@@ -199,6 +206,8 @@ class Transfer:
                 moved = self._total or moved
             yield Progress(moved, self._total, seconds)
             digest = (yield from self._verify(moved, started)) if options.verify else None
+            if options.preserve:
+                yield from self._preserve()
             self.session.check()  # who says stop at the last moment finds nothing either
             if self._destination_file is not None:
                 self._destination_file.commit()
@@ -490,6 +499,33 @@ class Transfer:
             )  # fmt: skip
         return sums[0]
 
+    def _preserve(self) -> _Step:
+        """Give the destination what the source has beside its bytes: permissions and time of last change."""
+        from pyglobus.core.tree import parse_time
+
+        mode = modified = None
+        if self._source_file is not None and self.source.is_local:
+            mode, modified = self._source_file.status.st_mode, self._source_file.status.st_mtime
+        elif self._source_facts is not None:
+            mode, modified = self._source_facts.mode, parse_time(self._source_facts.modified)
+        # Neither set-user-ID nor its kin: whose the destination is, somebody else decides.
+        steps: list[Callable[[], None]] = []
+        if (file := self._destination_file) is not None and self.destination.is_local:
+            if mode is not None:
+                steps.append(partial(file.set_mode, mode & 0o777))
+            if modified is not None:
+                steps.append(partial(file.set_time, modified))
+        elif (remote := self._destination_remote) is not None:
+            if mode is not None:
+                steps.append(partial(remote.set_mode, mode & 0o777))
+            if modified is not None:
+                steps.append(partial(remote.set_time, modified))
+        for step in steps:
+            try:
+                step()
+            except (errors.AccessDenied, errors.CannotCreate, errors.NotFound, errors.Unsupported) as error:
+                yield Warned(error)
+
     def _local_sum(self, file: LocalSource | LocalDestination | None, url: Url) -> Generator[None, None, str]:
         options = self.options
         length = -1 if options.length is None else options.length
@@ -545,4 +581,4 @@ def _stalled(source: Url, destination: Url, seconds: float) -> errors.TransientE
     )  # fmt: skip
 
 
-__all__ = ["Event", "Finished", "Progress", "Result", "Retrying", "Started", "Transfer", "copy"]
+__all__ = ["Event", "Finished", "Progress", "Result", "Retrying", "Started", "Transfer", "Warned", "copy"]

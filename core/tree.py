@@ -31,6 +31,8 @@ class Entry(NamedTuple):
     size: int | None
     modified: float | None
     mode: int | None = None
+    #: What the server calls it, whatever name leads there.
+    unique: str | None = None
 
 
 def list_local(path: str) -> Iterator[Entry]:
@@ -116,4 +118,4 @@ def _entry(line: bytes) -> Entry | None:
         raise errors.ProtocolError(
             "refused an entry of the server's listing", why=f"the name {name!r} would lead out of its directory"
         )
-    return Entry(name, facts.is_directory, facts.size, parse_time(facts.modified), facts.mode)
+    return Entry(name, facts.is_directory, facts.size, parse_time(facts.modified), facts.mode, facts.unique)

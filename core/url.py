@@ -116,7 +116,10 @@ class Url(NamedTuple):
                 "".join(part if number % 2 else part.replace("%", "%25") for number, part in enumerate(_parts(path))),
                 safe=_HTTP_SAFE,
             )
-        return f"{self.scheme}://{user}{host}:{self.port}{_quote(path, safe='/~')}"
+        path = _quote(path, safe="/~")
+        if self.is_ftp and path.startswith("//"):  # absolute, where paths are relative to the login's directory
+            path = f"/%2F{path[2:]}"
+        return f"{self.scheme}://{user}{host}:{self.port}{path}"
 
     def __repr__(self) -> str:
         return f"Url({str(self)!r})"

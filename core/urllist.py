@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lists of URL pairs in files, as globus-url-copy reads them (-f) and writes them (-do).
+"""Lists of URL pairs in files, as globus-url-copy reads them (-f) and writes them (-do, -df).
 
 A line holds a source and a destination, each in double quotes if it contains blanks, then, if only a part is meant,
 ``OFFSET`` or ``OFFSET,LENGTH`` (-1: none), and then anything, which is ignored. Blank lines and lines that begin with
@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from pyglobus.core import errors
+from pyglobus.core.options import Options
 from pyglobus.core.plan import Directory, Item, Pair
 from pyglobus.core.url import Url, parse
 
@@ -50,7 +51,7 @@ def _pair(text: str, where: str) -> Pair:
     offset = length = None
     if rest := match["rest"]:
         part = _PART.match(rest)
-        if part is None:
+        if part is None:  # the C tool takes -2 for an error, too
             raise errors.UsageError("bad offset in the list of URLs", where=where, why=f"'{rest}' is not OFFSET,LENGTH")
         offset, length = _number(part[1]), _number(part[2])
     if source == destination == "-":
@@ -62,15 +63,37 @@ def _number(text: str | None) -> int | None:
     return None if text is None or text.startswith("-") else int(text)
 
 
-def lines(steps: Iterable[Item | Directory]) -> Iterator[str]:
+def lines(steps: Iterable[Item | Directory], options: Options) -> Iterator[str]:
     """The lines of a list of what would be copied; directories are comments, as the C tool has them."""
     for step in steps:
         if isinstance(step, Item):
-            offset = 0 if step.offset is None else step.offset
-            length = -1 if step.length is None else step.length
-            yield f'"{full(step.source)}" "{full(step.destination)}" {offset},{length} {_facts(step)}'
+            yield item_line(step, options)
         elif step.source is not None:
-            yield f'#"{full(step.source)}" "{full(step.url)}" 0,-1 {_facts(step)}'
+            yield "#" + _line(step.source, step.url, *_part(options), _facts(step))
+
+
+def item_line(item: Item, options: Options) -> str:
+    """The line of one file, with the part of it that ``options`` ask for, unless it has one of its own."""
+    own = item.offset is not None or item.length is not None
+    return _line(item.source, item.destination, *((item.offset, item.length) if own else _part(options)), _facts(item))
+
+
+def pair_line(pair: Pair, options: Options) -> str:
+    """The line of a pair of URLs as they were given."""
+    return item_line(Item(pair.source, pair.destination, offset=pair.offset, length=pair.length), options)
+
+
+def _part(options: Options) -> tuple[int | None, int | None]:
+    return options.offset if options.partial else None, options.length
+
+
+def _line(source: Url, destination: Url, offset: int | None, length: int | None, facts: str) -> str:
+    ends = f'"{full(source)}" "{full(destination)}"'
+    if length is not None:
+        return f"{ends} {offset or 0},{length} {facts}"
+    if offset is not None:
+        return f"{ends} {offset} {facts}"
+    return f"{ends} 0,-1 {facts}" if facts else ends
 
 
 def full(url: Url) -> str:
@@ -79,12 +102,17 @@ def full(url: Url) -> str:
         return "-"
     from urllib.parse import quote_from_bytes
 
-    path = quote_from_bytes(os.fsencode(url.path), safe="/~:@+,=;$!*'()&")
+    # As the C tool does it, for the lines to be the same; an asterisk would be a pattern. "/~" alone is a home.
+    home = "/~" if url.path.startswith("/~") and not url.is_local else ""
+    path = quote_from_bytes(os.fsencode(url.path[len(home) :]), safe="/:@+,=$!'()&").replace("~", "%7E")
+    path = home + path
     if url.is_local:
         return (
             f"file://{path}" if path.startswith("/") else f"file://{quote_from_bytes(os.fsencode(os.getcwd()))}/{path}"
         )
     user = f"{url.user}@" if url.user else ""
+    if url.is_ftp and path.startswith("//"):  # absolute, with -rp
+        path = f"/%2F{path[2:]}"
     return f"{url.scheme}://{user}{url.authority}{path}"
 
 

@@ -328,6 +328,28 @@ class FtpHandle:
             [options],
         )
 
+    def chmod(self, url: str, mode: int, options: FtpOptions) -> Operation:
+        """Set the mode bits of a file (SITE CHMOD)."""
+        return self._operate(
+            lambda handle, attr, record: lib.globus_ftp_client_chmod(handle, encode(url), mode, attr[0], DONE, record),
+            [options],
+        )
+
+    def utime(self, url: str, seconds: int, options: FtpOptions) -> Operation:
+        """Set the time of a file's last change, in seconds since the epoch (SITE UTIME, which knows no fractions)."""
+        import time
+
+        when = time.gmtime(seconds)
+        broken = ffi.new("struct tm *")
+        broken.tm_year, broken.tm_mon, broken.tm_mday = when.tm_year - 1900, when.tm_mon - 1, when.tm_mday
+        broken.tm_hour, broken.tm_min, broken.tm_sec = when.tm_hour, when.tm_min, when.tm_sec
+        return self._operate(
+            lambda handle, attr, record: lib.globus_ftp_client_utime(
+                handle, encode(url), broken, attr[0], DONE, record
+            ),
+            [options],
+        )
+
     def list(self, url: str, options: FtpOptions, kind: str) -> Listing:
         """List a directory: "names" alone, with "facts", or the whole "tree" below it with facts."""
         return Listing(self, url, options, _LIST_KINDS[kind])

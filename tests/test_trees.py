@@ -306,11 +306,23 @@ def test_options_for_the_server(
 
 
 def test_relative_paths(grid: Sandbox, copy: Copy, served: Path, tmp_path: Path) -> None:
+    """With -rp a path begins at the login's directory, unless it begins with %2F: for one file, for many, in a list."""
     (served / "file").write_text("here")
-    absolute = grid.gsiftp_url(served / "file")
-    host, _, path = absolute.removeprefix("gsiftp://").partition("/")
-    assert copy("-rp", f"gsiftp://{host}/%2F{path}", tmp_path / "a").returncode == 0
-    assert (tmp_path / "a").read_text() == "here"
+    (served / "file").chmod(0o644)
+    login = grid.gsiftp_url("/").rstrip("/")
+    for number, path in enumerate((served.name, f"%2F{str(served)[1:]}")):
+        for tool in (COPY, "globus-url-copy"):
+            target = tmp_path / f"{number}{Path(tool).name}"
+            assert copy("-rp", f"{login}/{path}/file", f"file://{target}", tool=tool).returncode == 0
+            assert target.read_text() == "here"
+        done = copy("-rp", "-cd", f"{login}/{path}/", f"{tmp_path}/d{number}/")
+        assert (done.returncode, contents(tmp_path / f"d{number}")) == (0, {"file": b"here"})
+        assert copy("-rp", "-do", tmp_path / "dump", f"{login}/{path}/", f"{tmp_path}/e{number}/").returncode == 0
+        for tool in (COPY, "globus-url-copy"):
+            assert copy("-rp", "-cd", "-f", tmp_path / "dump", tool=tool).returncode == 0
+            assert contents(tmp_path / f"e{number}") == {"file": b"here"}
+            subprocess.run(["rm", "-r", tmp_path / f"e{number}"], check=True)
+    assert copy("-rp", f"{login}/{str(served)[1:]}/file", tmp_path / "no").returncode == 66
 
 
 def test_ascii_converts_line_ends(grid: Sandbox, copy: Copy, served: Path, tmp_path: Path) -> None:

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pyglobus.cli import copying as display
@@ -19,6 +19,7 @@ from pyglobus.core import errors
 if TYPE_CHECKING:
     from pyglobus.core.options import Options
     from pyglobus.core.plan import Pair
+    from pyglobus.core.sync import Sync
     from pyglobus.core.url import Url
 
 
@@ -44,24 +45,7 @@ if TYPE_CHECKING:
     help="Where to: the same forms; - is standard output. With a slash at its end it is a directory.",
 )
 @copy_options
-def url_copy(
-    *,
-    output: Output,
-    source: str | None,
-    destination: str | None,
-    from_file: str | None,
-    dump_only: str | None,
-    listing: str | None,
-    recurse: bool,
-    keep_going: bool,
-    concurrency: int,
-    sync: bool,
-    sync_level: int,
-    rates: bool,
-    debug_ftp: bool,
-    stats: float | None,
-    **choices: Any,
-) -> None:
+def url_copy(*, output: Output, source: str | None, destination: str | None, **given: Any) -> int | None:
     """Copy files between this machine, GridFTP servers, FTP servers and web servers.
 
     A source that ends in a slash stands for the files in that directory, and * ? [ ] in its last component for the
@@ -69,41 +53,89 @@ def url_copy(
     one to the other. A local destination appears under its name only when it is whole. The exit status tells what went
     wrong; the message tells why, and what to do.
     """
-    options = options_of(choices)
-    if listing is not None:
-        _list(output, listing, options, debug_ftp)
-        return
-    if from_file is None and dump_only is None and not sync:
-        from pyglobus.core.url import parse
+    _check_plugins(output, given)
+    options = options_of(given)
+    if given["listing"] is not None:
+        from pyglobus.cli import listing
 
-        one = parse(_given(source, "SOURCE"))
-        if one.is_plain:
-            _copy_one(output, one, parse(_given(destination, "DEST")), options, rates, debug_ftp, stats)
-            return
-    pairs = _pairs(source, destination, from_file)
-    if dump_only is not None:
-        _dump(pairs, options, recurse, dump_only)
-        return
+        listing.show(output, given["listing"], options, recursive=given["recurse"], debug_fd=_debug_fd(given))
+        return None
+    if given["multicast"] is not None:
+        destination, options = _multicast(given, destination, options)
+    with _stopping(output, options, given["transfer_time"]) as options:
+        if not (given["from_file"] or given["dump_only"] or given["dump_file"] or given["alias_file"] or given["sync"]):
+            from pyglobus.core.url import parse
+
+            one = parse(_given(source, "SOURCE"))
+            if one.is_plain:
+                _copy_one(output, one, parse(_given(destination, "DEST")), options, given)
+                return None
+        return _copy_many(output, source, destination, options, given)
+
+
+def _copy_one(output: Output, source: Url, destination: Url, options: Options, given: dict[str, Any]) -> None:
+    from pyglobus.core.session import Session
+    from pyglobus.core.transfer import Transfer
+
+    if destination.is_stream and not output.is_text:
+        raise errors.UsageError(
+            "standard output cannot take both", why=f"the data goes there, and so do records ({output.format})"
+        )
+    with Session(debug_fd=_debug_fd(given), gridftp2=options.gridftp2, relative=options.relative) as session:
+        transfer = Transfer(source, destination, options, session=session)
+        with signals.cancelling(transfer.cancel), Progress(output, stats=given["stats"]) as progress:
+            result = transfer.run(display.TransferDisplay(output, transfer, progress, given["rates"]))
+    output.result("summary", display.record(result), "")
+    if output.is_text and (output.verbosity or sys.stderr.isatty()) and not given["rates"]:
+        output.note(display.summary(result))
+
+
+def _copy_many(
+    output: Output, source: str | None, destination: str | None, options: Options, given: dict[str, Any]
+) -> int | None:
+    """What needs a plan. Returns the exit status."""
+    from pyglobus.core.dumpfile import DumpFile
     from pyglobus.core.job import Job
     from pyglobus.core.sync import Sync
 
+    dump = DumpFile(given["dump_file"], options) if given["dump_file"] is not None else None
+    pairs: Iterable[Pair] | None = dump.read() if dump is not None else None
+    if pairs is None:
+        pairs = _pairs(source, destination, given["from_file"])
+    elif not pairs:
+        output.part("Dumpfile exists and is empty.  Nothing to do.")  # as the C tool has it, with its status
+        return 2
+    elif given["rates"]:
+        output.line("Reading URLs from dumpfile")
+    sync = Sync(given["sync_level"]) if given["sync"] else None
+    if given["dump_only"] is not None:
+        _dump(output, pairs, options, sync, given)
+        return None
+    aliases = None
+    if given["alias_file"] is not None:
+        from pyglobus.core.aliases import read
+
+        aliases = read(given["alias_file"])
     job = Job(
         pairs,
-        options._replace(reuse_data=True),
-        recursive=recurse,
-        continue_on_error=keep_going,
-        concurrency=concurrency,
-        sync=Sync(sync_level) if sync else None,
-        debug_fd=2 if debug_ftp else -1,
+        options._replace(reuse_data=given["multicast"] is None),
+        recursive=given["recurse"],
+        continue_on_error=given["keep_going"],
+        concurrency=given["concurrency"],
+        sync=sync,
+        aliases=aliases,
+        accounted=dump is not None,
+        debug_fd=_debug_fd(given),
     )
-    with signals.cancelling(job.cancel), Progress(output, stats=stats) as progress:
-        ends = (source or f"the list {from_file}", destination or "")
-        result = job.run(
-            display.JobDisplay(output, progress, *ends, named=rates or output.verbosity == 1, keep_going=keep_going)
-        )
+    with signals.cancelling(job.cancel), Progress(output, stats=given["stats"]) as progress:
+        ends = (source or f"the list {given['from_file'] or given['dump_file']}", destination or "")
+        named = given["rates"] or output.verbosity == 1
+        shown = display.JobDisplay(output, progress, *ends, named=named, keep_going=given["keep_going"])
+        result = dump.run(job, shown) if dump is not None else job.run(shown)
     output.result("summary", display.job_record(result), "")
-    if output.is_text and (output.verbosity or sys.stderr.isatty()) and not rates:
+    if output.is_text and (output.verbosity or sys.stderr.isatty()) and not given["rates"]:
         output.note(display.job_summary(result))
+    return None
 
 
 def _pairs(source: str | None, destination: str | None, from_file: str | None) -> Iterable[Pair]:
@@ -126,55 +158,68 @@ def _given(text: str | None, name: str) -> str:
     return text
 
 
-def _copy_one(
-    output: Output, source: Url, destination: Url, options: Options, rates: bool, debug_ftp: bool, stats: float | None
-) -> None:
-    from pyglobus.core.session import Session
-    from pyglobus.core.transfer import Transfer
-
-    if destination.is_stream and not output.is_text:
-        raise errors.UsageError(
-            "standard output cannot take both", why=f"the data goes there, and so do records ({output.format})"
-        )
-    with Session(debug_fd=2 if debug_ftp else -1) as session:
-        transfer = Transfer(source, destination, options, session=session)
-        with signals.cancelling(transfer.cancel), Progress(output, stats=stats) as progress:
-            result = transfer.run(display.TransferDisplay(output, transfer, progress, rates))
-    output.result("summary", display.record(result), "")
-    if output.is_text and (output.verbosity or sys.stderr.isatty()) and not rates:
-        output.note(display.summary(result))
+def _debug_fd(given: dict[str, Any]) -> int:
+    return 2 if given["debug_ftp"] else -1
 
 
-def _dump(pairs: Iterable[Pair], options: Options, recurse: bool, path: str) -> None:
+def _dump(output: Output, pairs: Iterable[Pair], options: Options, sync: Sync | None, given: dict[str, Any]) -> None:
     """Write what would be copied."""
+    import os
     from pathlib import Path
 
     from pyglobus.core import files, urllist
-    from pyglobus.core.plan import Plan
+    from pyglobus.core.plan import Item, Plan
     from pyglobus.core.session import Session
 
-    with Session() as session, signals.cancelling(session.cancel):
-        plan = Plan(session, options, recursive=recurse)
+    session = Session(debug_fd=_debug_fd(given), gridftp2=options.gridftp2, relative=options.relative)
+    with session, signals.cancelling(session.cancel):
+        plan = Plan(session, options, recursive=given["recurse"])
         steps = (step for pair in pairs for step in plan.steps(pair))
-        files.write(Path(path), b"".join(os.fsencode(line) + b"\n" for line in urllist.lines(steps)))
+        if sync is not None:
+            steps = (s for s in steps if not isinstance(s, Item) or sync.differs(session, options, s))
+        lines = urllist.lines(steps, options)
+        if given["dump_only"] == "-":
+            for line in lines:
+                output.line(line)
+        else:
+            files.write(Path(given["dump_only"]), b"".join(os.fsencode(line) + b"\n" for line in lines))
 
 
-def _list(output: Output, text: str, options: Options, debug_ftp: bool) -> None:
-    """List a directory in the form of the C tool, or as records."""
-    from pyglobus.core.plan import entries
-    from pyglobus.core.session import Session
+def _multicast(given: dict[str, Any], destination: str | None, options: Options) -> tuple[str, Options]:
+    """The destination that gets the data from here, which is told to pass it on."""
+    from pyglobus.core import multicast
     from pyglobus.core.url import parse
 
-    url = parse(text)
-    session = Session(debug_fd=2 if debug_ftp else -1, gridftp2=options.gridftp2, relative=options.relative)
-    with session, signals.cancelling(session.cancel):
-        output.event("listing", {"url": str(url)}, text)
-        found = []
-        for entry in entries(session, options, url):
-            record = {"name": entry.name, "directory": entry.directory, "size": entry.size, "modified": entry.modified}
-            found.append(record)
-            output.event("entry", record, f"    {entry.name}/" if entry.directory else f"    {entry.name} ")
-        if output.is_text:
-            sys.stdout.write("\n")
-        elif output.format == "json":
-            output.result("listing", {"url": str(url), "entries": found})
+    if given["from_file"] is not None:
+        raise errors.UsageError("both -MC and -f are given", why="a multicast has one source")
+    side = options.destination
+    first = parse(destination) if destination is not None else None
+    found = multicast.read(given["multicast"], first, side.subject)
+    stack = f"{found.driver},{side.disk_stack}" if side.disk_stack else f"file,{found.driver}"
+    # The driver passes bytes on as they come: of several streams, or blocks of MODE E, it makes another file.
+    options = options._replace(parallel=0, reuse_data=False)
+    return str(found.first), options._replace(destination=side._replace(disk_stack=stack))
+
+
+def _check_plugins(output: Output, given: dict[str, Any]) -> None:
+    """Tell what cannot be done here: the C tool loads libraries that register in the tool itself."""
+    if given["extension"] is not None:
+        raise errors.Unsupported(
+            "cannot load the extension", where=given["extension"], why="it would register in globus-url-copy itself"
+        )
+    for plugin in filter(None, (given["plugins"] or "").split(",")):
+        output.warning(f"{output.command}: plugin {plugin} is not used: it would register in globus-url-copy itself")
+
+
+@contextmanager
+def _stopping(output: Output, options: Options, after: float | None) -> Generator[Options]:
+    """Within the block the options have a deadline which, when it comes, ends the block well (-t)."""
+    if not after or (options.timeout is not None and options.timeout <= after):
+        yield options
+        return
+    try:
+        yield options._replace(timeout=after)
+    except errors.DeadlineExceeded:
+        from pyglobus.cli.units import format_duration
+
+        output.note(f"stopped after {format_duration(after)}, as -t asks")

@@ -16,6 +16,13 @@ better(
     value="N",
 )
 better(
+    "-af -alias-file --alias-file",
+    "Hosts that stand for that of all sources (below a line @source) and of all destinations (@destination): each "
+    "connection uses the next one.",
+    remark="any number of hosts; a file that cannot be read is an error",
+    value="FILE",
+)
+better(
     "-fast -fast-data-channels --reuse-data-channels fast",
     "Use MODE E, which keeps data channels open from file to file.",
     remark="on by itself where several files are copied and the server can",
@@ -64,6 +71,14 @@ same("-ipv6 -IPv6 --ipv6", "Use IPv6 where there is a choice; an address in a UR
 same(
     "-g2/-no-g2 -gridftp2/-nogridftp2 --gridftp2/--no-gridftp2 gridftp2",
     "Use the commands of GridFTP version 2 (GET and PUT).",
+    remark="off by default; where a server lacks them, as the toolkit's own does, it makes no difference",
     default=False,
+)
+better(
+    "-MC -multicast --multicast multicast",
+    "Let the destination's server pass the data on to the URLs in FILE, one to a line; without DEST the first of them "
+    "gets it from here.",
+    remark="always one stream in order; of several the server makes another file, as the C tool does not notice",
+    value="FILE",
 )
 same("-u -udt --udt", "Use UDT for data channels; an error where a server lacks that driver.")

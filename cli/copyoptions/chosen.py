@@ -15,6 +15,7 @@ def options_of(given: dict[str, Any]) -> Options:
     """What was chosen, as the core has it."""
     from pyglobus.core.options import BLOCK_SIZE, Options, Retry
 
+    logger = _netlogger(given)
     return Options(
         parallel=given["parallel"],
         block_size=given["block_size"] or BLOCK_SIZE,
@@ -36,14 +37,15 @@ def options_of(given: dict[str, Any]) -> Options:
         delegate=given["delegate"],
         create_directories=given["create_dest"],
         in_place=given["inplace"],
-        source=_side(given, "source"),
-        destination=_side(given, "dest"),
+        source=_side(given, "source", logger),
+        destination=_side(given, "dest", logger),
         retry=Retry(given["retries"], given["interval"], given["window"]) if given["restart"] else None,
         connect_timeout=given["connect_timeout"],
         stall_timeout=given["stall_timeout"],
         timeout=given["timeout"],
         verify=given["verify"],
         checksum_algorithm=given["algorithm"],
+        preserve=given["preserve"],
     )
 
 
@@ -54,20 +56,34 @@ def _stripes(given: dict[str, Any]) -> int | None:
     return -1 if block is None else block
 
 
-def _side(given: dict[str, Any], end: str) -> Side:
+def _netlogger(given: dict[str, Any]) -> str | None:
+    """The driver that measures, with what both ends have in common; ``{}`` stands for what it measures."""
+    if not given["netlogger"] and given["netlogger_interval"] is None:
+        return None
+    from uuid import uuid4
+
+    interval = given["netlogger_interval"] or 0
+    return f"netlogger:uuid={uuid4()};mask=255;io_type={{}};interval={interval};level=15"
+
+
+def _side(given: dict[str, Any], end: str, logger: str | None) -> Side:
     """One end: its own choices, else those for both."""
     from pyglobus.core.options import Side
 
     def chosen(name: str) -> Any:
         return given[f"{end}_{name}"] or given[name]
 
+    net = chosen("net_stack") or ("udt" if given["udt"] else None)
+    disk = _disk_stack(chosen("disk_stack"), chosen("pipe"), writes=end == "dest")
+    if logger is not None:
+        net, disk = f"{net or 'tcp'},{logger.format('net')}", f"{disk or 'file'},{logger.format('disk')}"
     return Side(
         subject=chosen("subject"),
         credential=chosen("credential"),
         module=chosen("module"),
         module_arguments=chosen("module_arguments"),
-        net_stack=chosen("net_stack") or ("udt" if given["udt"] else None),
-        disk_stack=_disk_stack(chosen("disk_stack"), chosen("pipe"), writes=end == "dest"),
+        net_stack=net,
+        disk_stack=disk,
         assertion=_content(chosen("assertion")),
         keep_assertion=given[f"keep_{end}_assertion"] or given["keep_assertion"],
     )

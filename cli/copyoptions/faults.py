@@ -26,15 +26,29 @@ better(
     "Try again after a fault that may pass, and go on where it came.",
     remark="only faults that may pass are retried; local files go on where they stopped",
 )
-same("-rst-retries --restart-retries retries", "How often; 0 is for ever.", default=5, value="N")
+same("-rst-retries -restart-retries --restart-retries retries", "How often; 0 is for ever.", default=5, value="N")
 same(
-    "-rst-interval --restart-interval interval", "Pause before each retry; 0 is exponential.", default=0.0, value="TIME"
+    "-rst-interval -restart-interval --restart-interval interval",
+    "Pause before each retry; 0 is exponential.",
+    default=0.0,
+    value="TIME",
 )
-same("-rst-timeout --restart-timeout window", "How long to keep trying; 0 is without limit.", default=0.0, value="TIME")
+same(
+    "-rst-timeout -restart-timeout --restart-timeout window",
+    "How long to keep trying; 0 is without limit.",
+    default=0.0,
+    value="TIME",
+)
 same(
     "-st -stall-timeout --stall-timeout stall_timeout",
     "End a transfer in which nothing moves for so long; 0 never does.",
     default=600.0,
+    value="TIME",
+)
+better(
+    "-t -transfer-time --transfer-time",
+    "Stop after so long, wherever the copy is, with status 0: to measure rates.",
+    remark="no part of a local file is left under its name",
     value="TIME",
 )
 own("--connect-timeout", "How long a server may take to answer a command.", default=60.0, value="TIME")

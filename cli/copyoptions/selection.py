@@ -8,7 +8,7 @@ import click
 from pyglobus.cli.copyoptions.section import Section
 
 SECTION = Section("What is copied")
-same, own = SECTION.same, SECTION.own
+same, better, own = SECTION.same, SECTION.better, SECTION.own
 
 same("-r -recurse --recurse", "Copy what is below the source's directory, too.")
 same(
@@ -19,10 +19,22 @@ same(
 )
 same(
     "-do -dump-only --dump-only dump_only",
-    "Copy nothing; write what would be copied to FILE, in the form that -f reads.",
+    "Copy nothing; write what would be copied to FILE, in the form that -f reads; - is standard output.",
     value="FILE",
 )
-same("-list -list-url --list listing", "Copy nothing; list the directory at URL.", value="URL", completion="url")
+better(
+    "-df -dumpfile --dump-file dump_file",
+    "Keep in FILE what has not been copied yet, in the form that -f reads; if FILE is there, begin with what it lists "
+    "instead of all other arguments, and with status 2 if that is nothing.",
+    remark="lists files that failed with -c, too; files that were begun are listed as a whole",
+    value="FILE",
+)
+better(
+    "-list -list-url --list listing",
+    "Copy nothing; list the directory at URL, with -r also those below it.",
+    remark="with -r, loops of links end; a directory need not be written with a slash",
+    value="URL",
+)
 same("-sync --sync", "Copy only what is missing at the destination or differs.")
 same(
     "-sync-level --sync-level",
@@ -40,6 +52,11 @@ same(
 own("--inplace", "Write a local destination under its own name from the first byte, without a temporary file.")
 same("-a -ascii --ascii", "Convert line ends between this system's form and that of the network.")
 same("-b -binary --binary", "Convert nothing: the default.")
+better(
+    "-preserve -cp -copy-perms --preserve",
+    "Give files the permissions and the time of last change of their sources, as far as a server can.",
+    remark="the C tool takes it and does nothing",
+)
 same(
     "-rp -relative-paths --relative-paths relative",
     "Read paths of FTP URLs as relative to the login's directory; those that begin with %2F are not.",

@@ -64,3 +64,24 @@ same("-daa -dst-authz-assert --dest-assertion", "Show one to the destination's s
 same("-cache-aa -cache-authz-assert --keep-assertion keep_assertion", "Let both servers keep it for later transfers.")
 same("-cache-saa -cache-src-authz-assert --keep-source-assertion", "Let the source's server keep it.")
 same("-cache-daa -cache-dst-authz-assert --keep-dest-assertion", "Let the destination's server keep it.")
+_NETLOGGER = "asks servers for the driver as the C tool does; no release has had it, nor the plugin that evaluates it"
+SECTION.impossible(
+    "-nlb -nl-bottleneck --netlogger",
+    "Let both servers measure network and disk by their XIO driver netlogger (third party only).",
+    remark=_NETLOGGER,
+)
+SECTION.impossible(
+    "-nli -nl-interval --netlogger-interval", "The same, with one report in N.", remark="as -nlb", value="N"
+)
+SECTION.impossible(
+    "-CP -plugin --plugin plugins",
+    "Names of plugins, with commas between them, that the C tool would load; a warning tells that they are not used.",
+    remark="plugins register in globus-url-copy itself; none is known, and without them that tool goes on as well",
+    value="NAMES",
+)
+SECTION.impossible(
+    "-X -extentions --extension",
+    "The library that the C tool would hand the whole job to: an error.",
+    remark="extensions register in globus-url-copy itself; none is known, and without it that tool fails as well",
+    value="NAME",
+)
