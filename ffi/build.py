@@ -26,6 +26,7 @@ AREAS = (
     "pump",
     "relay",
     "xio",
+    "body",
     "modules",
 )
 
@@ -50,6 +51,7 @@ PRELUDE = """
 #include "pump.h"
 #include "relay.h"
 #include "xio.h"
+#include "body.h"
 #include "modules.h"
 """
 

@@ -17,7 +17,15 @@ from collections.abc import Callable
 from pyglobus.ffi.annotation import Any
 
 _QUIET = frozenset(
-    {"pg_engine_turn", "pg_engine_take", "pg_engine_wake", "pg_pump_bytes", "pg_relay_bytes", "pg_ftp_reported"}
+    {
+        "pg_engine_turn",
+        "pg_engine_take",
+        "pg_engine_wake",
+        "pg_pump_bytes",
+        "pg_relay_bytes",
+        "pg_ftp_reported",
+        "pg_body_bytes",
+    }
 )
 _USERINFO = re.compile(rb"//[^/\s]*@")
 

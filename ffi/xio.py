@@ -228,33 +228,37 @@ class XioHandle:
             check(lib.globus_xio_handle_create(out, stack.pointer))
             self.pointer = out[0]
         self.reads = Lane(
-            lambda io, record, *memory: lib.pg_xio_read(io, record, self._live(), *memory),
-            self._cancel(lib.GLOBUS_XIO_CANCEL_READ),
+            lambda io, record, *memory: lib.pg_xio_read(io, record, self.live(), *memory), self.cancel_reads
         )
         self.writes = Lane(
-            lambda io, record, *memory: lib.pg_xio_write(io, record, self._live(), *memory),
-            self._cancel(lib.GLOBUS_XIO_CANCEL_WRITE),
+            lambda io, record, *memory: lib.pg_xio_write(io, record, self.live(), *memory), self.cancel_writes
         )
 
-    def _live(self) -> Any:
+    def live(self) -> Any:
+        """The pointer, of a handle that is not closed."""
         if self.pointer is None:
             raise EngineError("this XIO handle is closed")
         return self.pointer
 
-    def _cancel(self, mask: int) -> Callable[[], None]:
-        def cancel() -> None:
-            if self.pointer is not None:
-                check(lib.globus_xio_handle_cancel_operations(self.pointer, mask))
+    def cancel_reads(self) -> None:
+        """End the read that is under way. In the engine's thread."""
+        self._cancel(lib.GLOBUS_XIO_CANCEL_READ)
 
-        return cancel
+    def cancel_writes(self) -> None:
+        """End the write that is under way. In the engine's thread."""
+        self._cancel(lib.GLOBUS_XIO_CANCEL_WRITE)
+
+    def _cancel(self, mask: int) -> None:
+        if self.pointer is not None:
+            check(lib.globus_xio_handle_cancel_operations(self.pointer, mask))
 
     def open(self, contact: str | None, stack: Stack) -> Operation:
         """Connect, or for an accepted handle finish the connection, with all handshakes of the stack."""
         text = ffi.NULL if contact is None else ffi.new("char[]", encode(contact))
         return _Io(
             self._engine,
-            lambda io, record: lib.pg_xio_open(io, record, self._live(), text, stack.attribute),
-            self._cancel(lib.GLOBUS_XIO_CANCEL_OPEN),
+            lambda io, record: lib.pg_xio_open(io, record, self.live(), text, stack.attribute),
+            lambda: self._cancel(lib.GLOBUS_XIO_CANCEL_OPEN),
             _unless_cancelled,
             (text, stack),
         )
@@ -285,19 +289,19 @@ class XioHandle:
     def contact(self, *, remote: bool) -> str:
         """``host:port`` of either end, numeric. In the engine's thread."""
         out = ffi.new("char **")
-        check(lib.pg_xio_contact(self._live(), remote, out))
+        check(lib.pg_xio_contact(self.live(), remote, out))
         return take(out[0])
 
     def descriptor(self) -> int:
         """The system's descriptor under a stack on tcp; it stays XIO's. In the engine's thread."""
         out = ffi.new("int *")
-        check(lib.pg_xio_descriptor(self._live(), driver("tcp"), out))
+        check(lib.pg_xio_descriptor(self.live(), driver("tcp"), out))
         return int(out[0])
 
     def peer(self) -> tuple[str | None, bytes | None]:
         """Who is at the other end of a stack with gsi, and the PEM of what it has delegated. In the engine's thread."""
         name, cred = ffi.new("gss_name_t *"), ffi.new("gss_cred_id_t *")
-        check(lib.pg_xio_peer(self._live(), driver("gsi"), name, cred))
+        check(lib.pg_xio_peer(self.live(), driver("gsi"), name, cred))
         somebody = GssName(name) if name[0] != ffi.NULL else None
         subject = somebody.display() if somebody is not None and not somebody.anonymous() else None
         return subject, GssCredential(pointer=cred).pem() if cred[0] != ffi.NULL else None

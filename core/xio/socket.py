@@ -189,6 +189,17 @@ class XioSocket:
 
         The new socket has the default time-out. Raises like `connect`; the listening socket goes on.
         """
+        made = self.accept_early()
+        if self._timeout == 0:
+            return made, None
+        limit = self.options.handshake_timeout
+        made._finish_open(limit if self._timeout is None else min(self._timeout, limit))
+        return made, made.getpeername()
+
+    def accept_early(self) -> XioSocket:
+        """The next connection as soon as it is there: its handshakes go on by themselves, and its first operation waits
+        for their end. So one peer that is slow holds up no other.
+        """
         self._usable()
         server = self._server
         if server is None:
@@ -200,11 +211,7 @@ class XioSocket:
         attributes = self.options.attributes(listens=True)
         stack = self._submit(lambda: Stack(self._layers, attributes), what="cannot accept a connection")
         made._adopt(handle, None, stack)
-        if self._timeout == 0:
-            return made, None
-        limit = self.options.handshake_timeout
-        made._finish_open(limit if self._timeout is None else min(self._timeout, limit))
-        return made, made.getpeername()
+        return made
 
     # Data ------------------------------------------------------------------------------------------------------------
 
@@ -276,6 +283,10 @@ class XioSocket:
         return open_stream(self, mode, buffering, encoding=encoding, errors=errors, newline=newline)
 
     # State -----------------------------------------------------------------------------------------------------------
+
+    def native(self) -> XioHandle:
+        """Of the package: the open handle, once all handshakes are over. It stays the socket's."""
+        return self._ready(0, 0)
 
     def settimeout(self, value: float | None) -> None:
         """Seconds that each of the following operations may take; None for no limit, 0 for at once or not at all."""
