@@ -15,6 +15,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
+from pyglobus.core import errors
 from pyglobus.core.gass import message
 from pyglobus.core.gass.message import BadMessage, RequestHead
 from pyglobus.core.gass.place import Place
@@ -132,10 +133,12 @@ class Connection:
         except _Refused as refusal:
             outcome, reason = refusal.outcome, str(refusal)
             self._refuse(refusal)
-        except (_Cut, GlobusError, OSError, OperationCancelled) as error:
+        except Exception as error:  # whatever it is, it ends this connection alone
             if self._aborted and self._operation is None:
                 return None
-            outcome, reason = "cut", str(error)
+            outcome, reason = "cut", str(error) or repr(error)
+            if not self._aborted and not isinstance(error, _Cut | GlobusError | OSError | errors.Error):
+                outcome, reason = "failed", repr(error)
         finally:
             self._sock.close()
         moved = self._body.bytes if self._body is not None else 0

@@ -219,6 +219,7 @@ class Server:
                 if open_now >= self.settings.connections:
                     silent = next((each for each in self._connections if each.waiting), None)
                     if silent is not None:
+                        del self._connections[silent]
                         silent.abort()
                         open_now -= 1
                 if open_now >= min(self.settings.connections + _TOLD, MOST_CONNECTIONS + _TOLD):
