@@ -14,15 +14,18 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks import report
-from benchmarks.cases import CASES, Case
+from benchmarks.cases import CASES as SINGLE
+from benchmarks.cases import Case
 from benchmarks.field import Field
 from benchmarks.stopwatch import Reading, Stopwatch
+from benchmarks.trees import TREES
 
 RESULTS = Path(__file__).with_name("results")
+CASES: Mapping[str, Case] = {**SINGLE, **{case.name: case for case in TREES}}
 UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 

@@ -10,12 +10,15 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import shutil
 import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
+from benchmarks.distance import Distance
 from pyglobus.core.sandbox import Sandbox, Server
 
 MIB = 1 << 20
@@ -39,6 +42,9 @@ class Field:
     def __init__(self, directory: Path, size: int) -> None:
         self._directory = directory
         self._size = size
+        self._tree: tuple[tuple[int, int], ...] = ()
+        self._open = ExitStack()
+        self._distances: dict[float, Distance] = {}
 
     def __enter__(self) -> Field:
         # All that a sandbox makes lies in the temporary directory, if there is no other for sockets and the like.
@@ -55,6 +61,7 @@ class Field:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._open.close()
         self._grid.stop()
 
     @property
@@ -82,14 +89,32 @@ class Field:
         """Where a copy goes that a client makes on its own side."""
         return self.local / "copy"
 
-    def url(self, end: str, path: Path) -> str:
-        """The URL of a file at one of the ends: ``file``, ``gsiftp``, ``gsiftp2`` (another server), ``ftp``."""
+    def url(self, end: str, path: Path, *, round_trip: float = 0.0) -> str:
+        """The URL of a file at one of the ends: ``file``, ``gsiftp``, ``gsiftp2`` (another server), ``ftp``.
+
+        With a ``round_trip`` (seconds) the GSI server's control connections are as if it were so far away.
+        """
         if end == "file":
             return f"file://{path}"
+        if round_trip:
+            return self._grid.gsiftp_url(path).replace(f":{self._port}/", f":{self._distant(round_trip)}/", 1)
         if end == "ftp":
             return self._grid.ftp_url(path)
         second: Server | None = self._second if end == "gsiftp2" else None
         return self._grid.gsiftp_url(path, second)
+
+    def tree(self, files: tuple[tuple[int, int], ...]) -> Path:
+        """A directory with these files: pairs of how many, and their size in bytes. The last one made is kept."""
+        path = self._grid.data_dir / "tree"
+        if self._tree != files:
+            shutil.rmtree(path, ignore_errors=True)
+            for count, size in files:
+                directory = path / f"of-{size}"
+                directory.mkdir(parents=True)
+                for number in range(count):
+                    _fill(directory / f"file-{number:04}", size)
+            self._tree = files
+        return path
 
     @property
     def proxy(self) -> Path:
@@ -108,14 +133,27 @@ class Field:
         Authority.create(key=rsa_key()).issue("Ada Lovelace").save(certificate, key)
         return ["-cert", str(certificate), "-key", str(key)]
 
+    @property
+    def _port(self) -> int:
+        return self._grid.servers["gridftp"].port
+
+    def _distant(self, round_trip: float) -> int:
+        if round_trip not in self._distances:
+            self._distances[round_trip] = self._open.enter_context(Distance(self._port, round_trip))
+        return self._distances[round_trip].port
+
     def _file(self, name: str, size: int) -> File:
         path = self._grid.data_dir / name
-        noise = random.Random(size).randbytes(MIB)
-        with path.open("wb") as file:
-            for number in range(-(-size // MIB)):
-                file.write((number.to_bytes(8) + noise[8:])[: size - number * MIB])
-        path.chmod(0o644)
+        _fill(path, size)
         return File(path, size)
+
+
+def _fill(path: Path, size: int) -> None:
+    noise = random.Random(f"{path.name} {size}").randbytes(min(size, MIB))
+    with path.open("wb") as file:
+        for number in range(-(-size // MIB)):
+            file.write((number.to_bytes(8) + noise[8:])[: size - number * MIB])
+    path.chmod(0o644)
 
 
 def digest(path: Path) -> str:

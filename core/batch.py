@@ -2,13 +2,13 @@
 """Small files one after another down a pipeline, for a worker of a job.
 
 A run of files that go the same way (between this machine and one server) shares a `pyglobus.ffi.pipeline.Pipeline`: its
-commands are out ahead of their replies. What a pipeline cannot do, or leaves undone when it ends early, is handed back
-to be copied one by one, where faults are retried and explained.
+commands are out ahead of their replies, and the data of files that are put goes ahead as well. Where a server has
+refused a file whose data was there already, the rest goes down another pipeline, without that. What a pipeline cannot
+do, or leaves undone when it ends early, is handed back to be copied one by one, where faults are retried and explained.
 """
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,17 +20,19 @@ from pyglobus.core.remote import Remote
 from pyglobus.core.session import Session
 from pyglobus.core.transfer import Result
 from pyglobus.ffi.annotation import NamedTuple
-from pyglobus.ffi.errors import GlobusError, Link, OperationCancelled
-from pyglobus.ffi.pipeline import FileRecord, FileState, Pipeline, PipelineOptions
+from pyglobus.ffi.errors import GlobusError, Link
+from pyglobus.ffi.pipeline import FileRecord, FileState, Pipeline, PipelineFile, PipelineOptions
 
 #: Larger files have a transfer of their own: several buffers at a time, and progress within the file.
 LARGEST = 4 << 20
 # Commands ahead of their replies: on a far server each is a round trip that is not waited for.
-_DEPTH = 64
+_DEPTH = 128
 _TICK = 0.1
-# After a cancel, the files whose commands are out get so long to arrive.
+# Files whose ends are looked at together, if so many end within a tick.
+_SETTLED = 64
+# After a cancel, the server gets so long to delete what is not whole.
 _DRAIN_LIMIT = 0.4
-# After that, the remains of the file that was under way are looked for so long.
+# After that, and where the connection was lost, another connection gets so long to do it.
 _CLEAN_UP_LIMIT = 1.0
 
 
@@ -57,7 +59,7 @@ def way_of(item: Item, options: Options) -> Way | None:
         options.data_credential,
     )
     plain = not (options.parallel or options.partial or options.ascii or options.verify or options.in_place)
-    if not plain or options.relative or options.ipv6 or ":" in far.host or any(part is not None for part in special):
+    if not plain or options.relative or any(part is not None for part in special):
         return None
     if item.offset is not None or item.length is not None:
         return None
@@ -65,8 +67,11 @@ def way_of(item: Item, options: Options) -> Way | None:
 
 
 class Batch:
-    """One pipeline and the files in it. ``take`` gives the next item of the job if there is one; ``stopped`` tells that
-    the job ends; what becomes of a file is told to ``begun``, ``done`` and ``failed``.
+    """A run of files down a pipeline.
+
+    ``take`` gives the next item of the job if there is one; ``stopped`` tells that the job ends. The bytes moved so far
+    are told to ``moved``, and what becomes of a file to ``begun``, ``done`` and ``failed``. ``ahead``: data may go
+    ahead of the server's word.
     """
 
     def __init__(
@@ -76,7 +81,9 @@ class Batch:
         way: Way,
         first: Item,
         *,
+        ahead: bool,
         take: Callable[[], Item | None],
+        moved: Callable[[int], None],
         begun: Callable[[Item], None],
         stopped: Callable[[], bool],
         done: Callable[[Result], None],
@@ -86,56 +93,74 @@ class Batch:
         self._options = options
         self._way = way
         self._take = take
+        self._moved = moved
         self._begun = begun
         self._stopped = stopped
         self._done = done
         self._failed = failed
         self._pending: dict[int, tuple[Item, float]] = {}
-        self._added = 0
+        self._added = self._earlier = 0
         # Files done with and bytes moved when they were last seen to change, and when that was.
         self._seen, self._since = (0, 0), time.monotonic()
         self._stalled = False
+        #: Paths at the server under which parts of files may be left.
+        self._remains: list[str] = []
+        # Items that a pipeline has not touched, and another one may take.
+        self._untouched: list[Item] = []
         #: Items to be copied one by one.
         self.left: list[Item] = []
         #: An item that does not go this way, taken from the job after the last that did.
         self.stray: Item | None = None
         #: Whether the server cannot serve pipelines at all.
         self.useless = False
-        self._pipeline = self._open(first)
+        #: Whether the server has refused a file whose data had gone ahead.
+        self.spoiled = False
+        self._place = first.destination
+        self._pipeline = self._open(first, ahead)
         self._add([first])
 
     def bytes(self) -> int:
         """Bytes moved so far."""
-        return self._pipeline.meter.bytes()
+        return self._earlier + self._pipeline.meter.bytes()
 
     def run(self) -> None:
         """Until the job has no more for this way, or the pipeline ends."""
-        pipeline, ended, idle = self._pipeline, False, False
-        stopped, patience = False, 0.0
+        self._drive()
+        while self._pipeline.spoiled and self._untouched and not self._stopped():
+            self.spoiled = True
+            self._earlier += self._pipeline.meter.bytes()
+            untouched, self._untouched = self._untouched, []
+            self._pipeline = self._open(untouched[0], False)
+            self._add(untouched, again=True)
+            self._drive()
+        self.spoiled = self.spoiled or self._pipeline.spoiled
+        error = self._pipeline.operation.exception()
+        self.useless = self._stalled or self._pipeline.unsupported or isinstance(error, GlobusError)
+        self.left += [*self._untouched, *(item for item, _ in self._pending.values())]
+        if self._remains:
+            self._clean_up()
+
+    def _drive(self) -> None:
+        """Feed the pipeline until it ends."""
+        pipeline, ended, stopped, patience = self._pipeline, False, False, 0.0
         while not pipeline.operation.done():
             if self._stands_still() or (stopped and time.monotonic() > patience):
                 pipeline.cancel()
             elif self._stopped():
-                # Commands that are out cannot be taken back: the server would still make their files, empty.
                 if not stopped:
-                    pipeline.end()
+                    (pipeline.cancel if self._way.receive else pipeline.stop)()
                     stopped, patience = True, time.monotonic() + _DRAIN_LIMIT
             elif not ended:
                 taken = self._more(pipeline.room)
                 if taken:
                     self._add(taken)
-                idle = not taken and not self._pending
-                if self.stray is not None or idle:
+                if self.stray is not None or (not taken and not self._pending):
                     pipeline.end()
                     ended = True
-            pipeline.wait(_TICK)
+            pipeline.wait(_TICK, min(_SETTLED, max(1, len(self._pending))))
             self._settle(pipeline.records())
+            self._moved(self.bytes())
         self._settle(pipeline.records())
-        error = pipeline.operation.exception()
-        self.useless = self._stalled or pipeline.unsupported or isinstance(error, GlobusError)
-        if isinstance(error, OperationCancelled):
-            self._clean_up()
-        self.left += [item for item, _ in self._pending.values()]
 
     def _stands_still(self) -> bool:
         """Whether the server has been silent for too long: what is not done is then tried one by one, and explained."""
@@ -146,7 +171,7 @@ class Batch:
         self._stalled = self._stalled or bool(limit and now - self._since > limit)
         return self._stalled
 
-    def _open(self, item: Item) -> Pipeline:
+    def _open(self, item: Item, ahead: bool) -> Pipeline:
         url = item.source if self._way.receive else item.destination
         side = self._options.source if self._way.receive else self._options.destination
         role = "source" if self._way.receive else "destination"
@@ -169,11 +194,13 @@ class Batch:
                 user=chosen.user,
                 password=chosen.password,
                 subject=chosen.subject,
+                ipv6=self._options.ipv6 or ":" in url.host,
                 authenticate_data=self._options.authenticate_data,
                 protection=chosen.protection,
                 tcp_buffer=chosen.tcp_buffer,
                 debug_fd=self._session.client.debug_fd,
                 depth=_DEPTH,
+                ahead=ahead and not self._way.receive,
             ),
         )
 
@@ -189,40 +216,48 @@ class Batch:
                 self.stray = item
         return taken
 
-    def _add(self, items: list[Item]) -> None:
+    def _add(self, items: list[Item], *, again: bool = False) -> None:
         now = time.monotonic()
-        files: list[tuple[int, str, str]] = []
+        files: list[PipelineFile] = []
         for item in items:
-            self._added += 1
-            self._pending[self._added] = item, now
-            self._begun(item)
-            local, remote = (item.destination, item.source) if self._way.receive else (item.source, item.destination)
-            files.append((self._added, local.path, remote.path))
+            self._added = number = self._added + 1
+            self._pending[number] = item, now
+            if not again:
+                self._begun(item)
+            if self._way.receive:
+                size = -1 if item.size is None else item.size
+                files.append(PipelineFile(number, item.destination.path, item.source.path, size))
+            else:
+                files.append(PipelineFile(number, item.source.path, item.destination.path, fresh=item.fresh))
         self._pipeline.add(files)
 
     def _settle(self, records: list[FileRecord]) -> None:
         for record in records:
-            item, since = self._pending[record.id]
-            if record.state is FileState.DONE and self._way.receive and record.bytes != item.size:
-                self._take_back(item)
-            elif record.state is FileState.DONE:
+            item, since = self._pending.pop(record.id)
+            if record.remains:
+                self._remains.append(record.remains)
+            if record.state is FileState.DONE:
                 seconds = time.monotonic() - since
                 ends = str(item.source), str(item.destination)
                 self._done(Result(*ends, "pipeline", record.bytes, seconds, 1))
-            elif record.state is FileState.FAILED and (record.code or record.errno) and not _one_by_one(record):
-                self._failed(item, self._explained(item, record))
+            elif record.state is FileState.UNTOUCHED:
+                self._untouched.append(item)
+            elif record.state is FileState.BEGUN or self._another_way(record):
+                self.left.append(item)
             else:
-                if record.state is not FileState.BEGUN:
-                    self.left.append(item)
-                    del self._pending[record.id]
-                continue
-            del self._pending[record.id]
+                self._failed(item, self._explained(item, record))
 
-    def _take_back(self, item: Item) -> None:
-        """A file came shorter or longer than listed: it may not stay, and a transfer of its own finds out why."""
-        with suppress(OSError):
-            os.unlink(item.destination.path)
-        self.left.append(item)
+    def _another_way(self, record: FileRecord) -> bool:
+        """Whether another way may succeed, or can at least say what is wrong.
+
+        That is so for what a pipeline cannot read or replace, a file that has changed since it was listed, replies that
+        ask to try again, and any about the temporary name of a file that was put.
+        """
+        import errno
+
+        if record.code:
+            return not self._way.receive or record.code < 500
+        return record.errno in (0, errno.EOPNOTSUPP, errno.EBADMSG)
 
     def _explained(self, item: Item, record: FileRecord) -> errors.Error:
         from pyglobus.core.faults import explain
@@ -240,23 +275,14 @@ class Batch:
         )
 
     def _clean_up(self) -> None:
-        """After a cancel: remove what lies under the name of the one file that was being written at the server."""
-        if self._way.receive or not self._pending:
-            return
-        item = next(iter(self._pending.values()))[0]
+        """Delete at the server what has no name of its own yet: what that does not reach has a name that tells."""
+        ended = self._stopped()
         try:
-            with self._session.again() as again:
-                again.until(_CLEAN_UP_LIMIT)
-                place = Remote(again, item.destination, self._options.destination, self._options, "destination")
-                facts = place.stat()
-                if facts is not None and facts.kind == "file" and (facts.size or 0) < (item.size or 0):
-                    place.delete()
+            with self._session.again() if ended else self._session.aside() as aside:
+                aside.until(_CLEAN_UP_LIMIT if ended else self._options.connect_timeout)
+                for path in self._remains:
+                    url = self._place._replace(path=path)
+                    with suppress(errors.NotFound):
+                        Remote(aside, url, self._options.destination, self._options, "destination").delete()
         except errors.Error:
             return
-
-
-def _one_by_one(record: FileRecord) -> bool:
-    """Whether another way may succeed: what a pipeline cannot read or replace, and replies that ask to try again."""
-    import errno
-
-    return record.errno == errno.EOPNOTSUPP or 400 <= record.code < 500

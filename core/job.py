@@ -149,6 +149,8 @@ class Job:
         self._asked = concurrency > 0
         #: Ways whose server has shown that it cannot serve a pipeline.
         self._no_pipeline: set[Way] = set()
+        #: Ways whose server has refused a file after its data had gone ahead.
+        self._careful: set[Way] = set()
 
     def cancel(self) -> None:
         """End it soon. Safe in signal handlers and from any thread."""
@@ -282,15 +284,16 @@ class Job:
         try:
             for number, given in enumerate(self._pairs, 1):
                 pair = self._aliases.pair(given) if self._aliases else given
+                fresh = False
                 try:
                     for step in plan.steps(pair):
                         self._taken = number
                         if self._stop.is_set():
                             return
                         if isinstance(step, Directory):
-                            self._make(session, step)
+                            fresh = self._make(session, step)
                         else:
-                            self._offer(session, step)
+                            self._offer(session, step._replace(fresh=fresh) if fresh else step)
                 except errors.Error as error:
                     self._report_unlisted(pair, error)
                     if not self._continue:
@@ -328,9 +331,10 @@ class Job:
                 if self._stop.is_set():
                     return
 
-    def _make(self, session: Session, directory: Directory) -> None:
+    def _make(self, session: Session, directory: Directory) -> bool:
+        """Make it, unless it is there; whether it is a server's, and new. What goes into it comes next in the plan."""
         if directory.top and not self._options.create_directories:
-            return
+            return False
         url = directory.url
         if url.is_local:
             make_directory(url.path)
@@ -338,7 +342,8 @@ class Job:
             place = Remote(session, url, self._options.destination, self._options, "destination")
             if directory.top and place.stat() is None:
                 place.make_directories()
-            place.make_if_missing()
+            return place.make_if_missing()
+        return False
 
     def _work(self, session: Session, number: int) -> None:
         if not self._wanted(number):
@@ -391,8 +396,10 @@ class Job:
         counted = 0
 
         def take() -> Item | None:
-            self._moving[number] = batch.bytes() - counted
             return self._next(number, wait=False)
+
+        def moved(bytes_: int) -> None:
+            self._moving[number] = bytes_ - counted
 
         def begun(item: Item) -> None:
             self._events.put(FileStarted(str(item.source), str(item.destination), item.size))
@@ -407,13 +414,15 @@ class Job:
             self._events.put(FileFailed(str(item.source), str(item.destination), error))
 
         batch = Batch(
-            session, self._options, way, first,
-            take=take, stopped=self._stop.is_set, begun=begun, done=done, failed=failed,
+            session, self._options, way, first, ahead=way not in self._careful,
+            take=take, moved=moved, stopped=self._stop.is_set, begun=begun, done=done, failed=failed,
         )  # fmt: skip
         batch.run()
         self._moving[number] = 0
         if batch.useless:
             self._no_pipeline.add(way)
+        if batch.spoiled:
+            self._careful.add(way)
         for item in batch.left:
             if self._stop.is_set():
                 return None

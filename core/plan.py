@@ -47,6 +47,8 @@ class Item(NamedTuple):
     listed: bool = False
     offset: int | None = None
     length: int | None = None
+    #: The destination's directory is new: there can be nothing of its name.
+    fresh: bool = False
 
 
 class Directory(NamedTuple):

@@ -207,13 +207,15 @@ class Remote:
         for place in reversed(missing):
             place.make_if_missing()
 
-    def make_if_missing(self) -> None:
-        """Make this directory, unless it is there."""
+    def make_if_missing(self) -> bool:
+        """Make this directory, unless it is there; whether it is new."""
         try:
             self._run(lambda handle, plain: handle.mkdir(self.wire, plain), "cannot make directory")
         except errors.Error:
             if (facts := self.stat()) is None or not facts.is_directory:
                 raise
+            return False
+        return True
 
     def delete(self) -> None:
         """Delete the file."""

@@ -3,14 +3,16 @@
 
 A `Pipeline` puts or gets. Its connection opens at once; files are added in batches while others move, and records of
 what became of them are drained in batches; no Python runs per byte, and none per file in between.
-`Pipeline.operation` is the future of the whole: it ends after `Pipeline.end` once all is done, when something fails
-that ends the pipeline, or when it is cancelled. By then every file that was added has its record, and a file is only
-called done if the server has confirmed it.
+`Pipeline.operation` is the future of the whole: it ends after `Pipeline.end` once all is done, after `Pipeline.stop`,
+when something fails that ends the pipeline, or when it is cancelled. By then every file that was added has its record,
+and a file is only called done if it is whole, the server has confirmed it, and it has its name: until then it has a
+temporary one, at either end.
 
-A file that the server refuses, or whose local end cannot be opened, is `FileState.FAILED` and the others go on. Where
-that cannot be (the server is not known to keep its data channel then; a transfer broke off; the connection is lost)
-the pipeline ends: the future raises, files whose commands were out are `FileState.BEGUN`, the rest is
-`FileState.UNTOUCHED`. Whoever wants them moved does so by another way.
+A file that the server refuses, or whose local end fails, is `FileState.FAILED` and the others go on. Where that cannot
+be (the server is not known to keep its data channel then; a transfer broke off; the connection is lost) the pipeline
+ends: the future raises, files whose commands were out are `FileState.BEGUN`, the rest is `FileState.UNTOUCHED`. A
+pipeline that is `Pipeline.spoiled` ends without an exception, and without having begun what is left. Whoever wants the
+rest moved does so by another way.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import contextlib
 import enum
 import errno
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pyglobus.ffi import ffi, lib
 from pyglobus.ffi.engine import Engine, Operation
@@ -41,10 +43,25 @@ class FileState(enum.IntEnum):
     UNTOUCHED = lib.PG_FILE_UNTOUCHED
 
 
-@dataclass(frozen=True, slots=True)
-class FileRecord:
+class PipelineFile(NamedTuple):
+    """A file to be moved: an identifier of one's own, the local path, and the path as the server takes it.
+
+    One that is received must have ``size`` bytes, unless that is -1. With ``fresh`` there is known to be nothing under
+    its name at the server: else that is looked at before.
+    """
+
+    id: int
+    local: str
+    remote: str
+    size: int = -1
+    fresh: bool = False
+
+
+class FileRecord(NamedTuple):
     """The end of one file. ``code`` and ``text`` are the server's reply that refused it, ``errno`` tells of the local
-    end; EOPNOTSUPP: it is nothing that a pipeline can read, or replace by renaming. ``bytes`` have moved.
+    end; EOPNOTSUPP: it is nothing that a pipeline can read, or replace by renaming, at either end; EBADMSG: it came in
+    another size than was told. ``bytes`` have moved. ``remains`` is a path at the server under which a part of it may
+    be left, or "".
     """
 
     id: int
@@ -53,13 +70,15 @@ class FileRecord:
     code: int
     text: str
     errno: int
+    remains: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PipelineOptions:
+class PipelineOptions(NamedTuple):
     """Where to, and how. ``receive`` files instead of sending. ``protection`` is "S", "P" or "" for clear;
     ``tcp_buffer`` in bytes, 0 for the system's own. ``depth``: commands that are out ahead of their replies, at most
-    128; ``block``: bytes that are read or written at once.
+    128; ``block``: bytes that are read or written at once. ``ahead``: send data before the server has opened its file,
+    if it is of a kind for which that does no harm; a file that it refuses all the same then spoils the pipeline.
+    ``ipv6``: the host's name may stand for an IPv6 address.
 
     ``data_credential`` is what an authenticated data channel needs where nothing is delegated.
     """
@@ -74,6 +93,7 @@ class PipelineOptions:
     user: str | None = None
     password: str | None = None
     subject: str | None = None
+    ipv6: bool = False
     authenticate_data: bool = True
     protection: str = ""
     tcp_buffer: int = 0
@@ -81,6 +101,7 @@ class PipelineOptions:
     debug_fd: int = -1
     depth: int = 16
     block: int = 1 << 20
+    ahead: bool = False
 
 
 class Pipeline:
@@ -93,12 +114,13 @@ class Pipeline:
         for name, text in zip(names, texts, strict=True):
             setattr(flat, name, text)
         flat.port, flat.secure, flat.receive = options.port, options.secure, options.receive
+        flat.ipv6 = options.ipv6
         flat.credential = options.credential.pointer[0] if options.credential else ffi.NULL
         flat.delegation = _DELEGATION[options.delegation]
         flat.data_credential = options.data_credential.pointer[0] if options.data_credential else ffi.NULL
         flat.authenticate_data, flat.tcp_buffer = options.authenticate_data, options.tcp_buffer
         flat.protection, flat.debug_fd = ord(options.protection or "\0"), options.debug_fd
-        pointer = lib.pg_pipeline_new(flat, options.depth, options.block)
+        pointer = lib.pg_pipeline_new(flat, options.depth, options.block, options.ahead)
         if pointer == ffi.NULL:
             raise MemoryError
         self._engine = engine
@@ -107,8 +129,10 @@ class Pipeline:
         #: Bytes moved so far.
         self.meter = Meter()
         self.meter.attach(self._bytes)
-        #: After the end: the server lacks what a pipeline needs (MODE E, DCSC); files one by one may work.
+        #: After the end: the server lacks what a pipeline needs (MODE E, DCSC, renaming); files one by one may work.
         self.unsupported = False
+        #: After the end: without ``ahead`` what is left may still go down a pipeline.
+        self.spoiled = False
         self.operation = Operation(
             engine,
             lambda record: lib.pg_pipeline_open(self._pointer, record),
@@ -122,15 +146,15 @@ class Pipeline:
         """How many files may be added now; 0 after `end`, and after the pipeline has ended."""
         return int(lib.pg_pipeline_room(self._pointer))
 
-    def add(self, files: Iterable[tuple[int, str, str]]) -> None:
-        """Queue files: an identifier of one's own, the local path, and the path as the server takes it.
+    def add(self, files: Iterable[PipelineFile]) -> None:
+        """Queue files.
 
         Each will have its record, also where it comes too late. Raises `ValueError` for a NUL in a name, and
         `BufferError` for more than there is `room`: files up to there have been queued.
         """
         try:
-            for number, local, remote in files:
-                error = lib.pg_pipeline_add(self._pointer, number, encode(local), encode(remote))
+            for number, local, remote, size, fresh in files:
+                error = lib.pg_pipeline_add(self._pointer, number, encode(local), encode(remote), size, fresh)
                 if error == errno.ENOBUFS:
                     raise BufferError("the pipeline is full")
                 if error:
@@ -143,9 +167,9 @@ class Pipeline:
         lib.pg_pipeline_end(self._pointer)
         self._feed()
 
-    def wait(self, seconds: float) -> None:
-        """Wait until there is something in `records`, or the pipeline has ended, or so many seconds have passed."""
-        lib.pg_pipeline_wait(self._pointer, seconds)
+    def wait(self, seconds: float, records: int = 1) -> None:
+        """Wait until there are so many `records`, or the pipeline has ended, or so many seconds have passed."""
+        lib.pg_pipeline_wait(self._pointer, seconds, records)
 
     def records(self) -> list[FileRecord]:
         """Files that have ended since the last call, in the order of their ends."""
@@ -153,10 +177,16 @@ class Pipeline:
         batch = ffi.new("pg_file_record[]", _BATCH)
         while count := lib.pg_pipeline_take(self._pointer, batch, _BATCH):
             for record in batch[0:count]:
-                text = take(record.text) if record.text != ffi.NULL else ""
+                text, remains = (take(each) if each != ffi.NULL else "" for each in (record.text, record.remains))
                 state = FileState(record.state)
-                found.append(FileRecord(record.id, state, record.bytes, record.code, text, record.local_errno))
+                errno_ = record.local_errno
+                found.append(FileRecord(record.id, state, record.bytes, record.code, text, errno_, remains))
         return found
+
+    def stop(self) -> None:
+        """Begin nothing more, and end soon: what is not whole is deleted at the server. For a pipeline that puts."""
+        with contextlib.suppress(EngineError):
+            self._engine.post(self._stop)
 
     def cancel(self) -> None:
         """End now, whatever is under way; the operation raises `OperationCancelled`."""
@@ -173,6 +203,10 @@ class Pipeline:
         if not self.operation.done():
             lib.pg_pipeline_feed(self._pointer)
 
+    def _stop(self) -> None:
+        if not self.operation.done():
+            lib.pg_pipeline_stop(self._pointer)
+
     def _finish(self) -> None:
         code = int(lib.pg_pipeline_code(self._pointer))
         if code:
@@ -182,4 +216,5 @@ class Pipeline:
     def _release(self) -> None:
         lib.pg_pipeline_abandon(self._pointer)
         self.unsupported = bool(lib.pg_pipeline_unsupported(self._pointer))
+        self.spoiled = bool(lib.pg_pipeline_spoiled(self._pointer))
         self.meter.settle(self._bytes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -13,9 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.cases import C_TOOL, CASES, OURS, Goal
+from benchmarks.__main__ import CASES
+from benchmarks.cases import C_TOOL, OURS, Goal
 from benchmarks.field import Field
 from benchmarks.stopwatch import Stopwatch
+from benchmarks.trees import Tree
 
 ROOT = Path(__file__).parents[1]
 
@@ -95,3 +98,29 @@ def test_a_goal_is_a_ratio_or_a_difference() -> None:
     assert not Goal(ratio=1.05).met(1.06, 1.0)
     assert Goal(extra=0.08).met(0.1, 0.03)
     assert not Goal(extra=0.08).met(0.12, 0.03)
+
+
+def test_a_tree_that_is_not_whole_does_not_count(field: Field) -> None:
+    case = Tree("tiny", "a tiny tree", "file", "gsiftp", ((3, 50), (1, 70)), Goal(ratio=1))
+    tree, copy = field.tree(case.files), field.stored
+    first = sorted(path for path in tree.rglob("*") if path.is_file())[0].relative_to(tree)
+    size = (tree / first).stat().st_size
+    for name, data, why in (
+        (str(first), b"x", "another size"),
+        (str(first), bytes(size), "other contents"),
+        (f"{first}.more", b"", "1 of them unknown"),
+    ):
+        shutil.copytree(tree, copy)
+        (copy / name).write_bytes(data)
+        with pytest.raises(ValueError, match=why):
+            case.check(field, OURS, "", thorough=True)
+        shutil.rmtree(copy)
+    shutil.copytree(tree, copy)
+    case.check(field, OURS, "", thorough=True)
+    assert not copy.exists()
+
+
+def test_a_far_server_is_reached_through_the_distance(field: Field) -> None:
+    near, far = field.url("gsiftp", field.stored), field.url("gsiftp", field.stored, round_trip=0.05)
+    assert near.partition("/")[2].split("/", 2)[2:] == far.partition("/")[2].split("/", 2)[2:] and near != far
+    assert far == field.url("gsiftp", field.stored, round_trip=0.05)

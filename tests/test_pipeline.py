@@ -6,6 +6,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
+import shutil
 import socket
 import stat
 import subprocess
@@ -22,7 +24,7 @@ from pyglobus.core.sandbox import Sandbox
 from pyglobus.ffi.engine import engine
 from pyglobus.ffi.errors import GlobusError, OperationCancelled
 from pyglobus.ffi.gss import DataCredential, GssCredential
-from pyglobus.ffi.pipeline import FileRecord, FileState, Pipeline, PipelineOptions
+from pyglobus.ffi.pipeline import FileRecord, FileState, Pipeline, PipelineFile, PipelineOptions
 
 #: Sizes around nothing, the block that these tests use, and several of it.
 BLOCK = 1 << 16
@@ -43,9 +45,8 @@ def fill(directory: Path, count: int) -> None:
         (directory / f"f{number}").write_bytes(contents(number))
 
 
-def names(source: Path, target: Path, count: int) -> list[tuple[int, str, str]]:
-    """What to put; to get, the other way round."""
-    return [(number, str(source / f"f{number}"), str(target / f"f{number}")) for number in range(count)]
+def names(local: Path, remote: Path, count: int) -> list[PipelineFile]:
+    return [PipelineFile(number, str(local / f"f{number}"), str(remote / f"f{number}")) for number in range(count)]
 
 
 def drain(pipeline: Pipeline) -> dict[int, FileRecord]:
@@ -124,8 +125,7 @@ def test_everything_arrives(
     if how.get("secure") is False:
         how = how | {"port": grid.servers["ftp"].port}
     pipeline = open_pipeline(receive=receive, **how)
-    pairs = names(source, target, count)
-    pipeline.add((number, there, here) for number, here, there in pairs) if receive else pipeline.add(pairs)
+    pipeline.add(names(tmp_path, served, count))
     pipeline.end()
     records = drain(pipeline)
     assert pipeline.operation.result() is None
@@ -153,7 +153,7 @@ def test_batches_and_pauses(open_pipeline: Open, served: Path, tmp_path: Path) -
     pipeline.end()
     assert pipeline.operation.result(timeout=LIMIT) is None
     assert [record.state for record in records] == [FileState.DONE] * 30
-    pipeline.add([(99, "/etc/hostname", str(served / "late"))])
+    pipeline.add([PipelineFile(99, "/etc/hostname", str(served / "late"))])
     assert [(record.id, record.state) for record in pipeline.records()] == [(99, FileState.UNTOUCHED)]
 
 
@@ -161,7 +161,7 @@ def test_no_more_than_there_is_room(open_pipeline: Open, served: Path, tmp_path:
     pipeline = open_pipeline(port=_deaf().getsockname()[1])
     room = pipeline.room
     with pytest.raises(BufferError):
-        pipeline.add((number, "/etc/hostname", "/x") for number in range(room + 1))
+        pipeline.add(PipelineFile(number, "/etc/hostname", "/x") for number in range(room + 1))
     assert pipeline.room == 0
     pipeline.cancel()
     assert states(drain(pipeline)) == [FileState.UNTOUCHED] * room
@@ -170,26 +170,135 @@ def test_no_more_than_there_is_room(open_pipeline: Open, served: Path, tmp_path:
 REFUSED = [{0}, {1}, {17}, {59}, {3, 4, 5, 30}, set(range(60))]
 
 
+def put_some_where_they_cannot_be(pipeline: Pipeline, served: Path, tmp_path: Path, bad: set[int]) -> None:
+    """Sixty files, of which those in ``bad`` are for a directory that is not there."""
+    for number in range(60):
+        (tmp_path / f"f{number}").write_bytes(f"{number:06}".encode() * 500)
+    pipeline.add(
+        PipelineFile(number, local, remote.replace("/f", "/missing/f") if number in bad else remote, -1, fresh=True)
+        for number, local, remote, _, _ in names(tmp_path, served, 60)
+    )
+    pipeline.end()
+
+
 @pytest.mark.parametrize("bad", REFUSED)
 def test_a_refused_put_fails_alone_and_nothing_lands_under_a_wrong_name(
     open_pipeline: Open, served: Path, tmp_path: Path, bad: set[int]
 ) -> None:
-    count = 60
-    for number in range(count):
-        (tmp_path / f"f{number}").write_bytes(f"{number:06}".encode() * 500)
-    for number in bad:
-        (served / f"f{number}").mkdir()
     pipeline = open_pipeline()
-    pipeline.add(names(tmp_path, served, count))
+    put_some_where_they_cannot_be(pipeline, served, tmp_path, bad)
+    records = drain(pipeline)
+    assert pipeline.operation.exception() is None and not pipeline.spoiled
+    for number, record in records.items():
+        if number in bad:
+            assert record.state is FileState.FAILED and record.code >= 500 and "No such file" in record.text
+        else:
+            assert record.state is FileState.DONE
+    assert {path.name: path.read_bytes() for path in served.iterdir()} == {
+        f"f{number}": (tmp_path / f"f{number}").read_bytes() for number in set(range(60)) - bad
+    }
+
+
+@pytest.mark.parametrize("protection", ["", "P"])
+@pytest.mark.parametrize("bad", REFUSED)
+def test_a_refused_put_whose_data_went_ahead_spoils_the_pipeline_but_no_file(
+    open_pipeline: Open, served: Path, tmp_path: Path, bad: set[int], protection: str
+) -> None:
+    pipeline = open_pipeline(ahead=True, depth=20, protection=protection)
+    put_some_where_they_cannot_be(pipeline, served, tmp_path, bad)
+    records = drain(pipeline)
+    assert pipeline.operation.exception() is None and pipeline.spoiled
+    assert records[min(bad)].state is FileState.FAILED and records[min(bad)].code >= 500
+    done = {number for number, record in records.items() if record.state is FileState.DONE}
+    assert done <= set(range(min(bad)))
+    remains = {Path(record.remains).name for record in records.values()} - {""}
+    assert {path.name for path in served.iterdir()} - remains == {f"f{number}" for number in done}
+    for number in done:
+        assert (served / f"f{number}").read_bytes() == (tmp_path / f"f{number}").read_bytes()
+
+
+def test_a_name_that_cannot_be_given_fails_alone(open_pipeline: Open, served: Path, tmp_path: Path) -> None:
+    """A directory has come there that nobody knew of."""
+    fill(tmp_path, 9)
+    (served / "f3").mkdir()
+    pipeline = open_pipeline(ahead=True)
+    pipeline.add(file._replace(fresh=True) for file in names(tmp_path, served, 9))
+    pipeline.end()
+    records = drain(pipeline)
+    assert pipeline.operation.exception() is None and not pipeline.unsupported
+    assert states(records) == [FileState.FAILED if number == 3 else FileState.DONE for number in range(9)]
+    assert "directory" in records[3].text and records[3].remains == ""
+    assert {path.name for path in served.iterdir()} == {f"f{number}" for number in range(9)}
+
+
+def test_a_server_that_renames_nothing_is_told(
+    grid: Sandbox, open_pipeline: Open, served: Path, tmp_path: Path
+) -> None:
+    fill(tmp_path, 60)
+    with grid.start_gridftp("-disable-command-list", "RNTO") as server:
+        pipeline = open_pipeline(port=server.port, depth=4)
+        pipeline.add(names(tmp_path, served, 60))
+        records = drain(pipeline)
+    assert pipeline.unsupported and pipeline.operation.exception() is None
+    assert FileState.DONE not in states(records) and records[59].state is FileState.UNTOUCHED
+    assert list(served.iterdir()) == []
+
+
+def test_what_is_at_the_server_is_replaced_only_where_nothing_is_lost(
+    grid: Sandbox, open_pipeline: Open, served: Path, tmp_path: Path
+) -> None:
+    """Regular files of the account's own that all may read, with their mode, and links that lead nowhere, which look
+    like nothing; the rest is left as it is.
+    """
+    fill(tmp_path, 9)
+    for number in range(8):
+        (served / f"f{number}").write_text("old")
+    for number, mode in enumerate((0o644, 0o664, 0o755, 0o600, 0o640)):
+        (served / f"f{number}").chmod(mode)
+    if os.geteuid() == 0:
+        for number in (0, 1, 2, 3, 4, 6, 7):
+            shutil.chown(served / f"f{number}", grid.user.account)
+    (served / "f6").rename(served / "elsewhere")
+    (served / "f6").symlink_to("elsewhere")
+    (served / "f7").unlink()
+    (served / "f7").symlink_to("nowhere")
+    pipeline = open_pipeline(ahead=True)
+    pipeline.add(names(tmp_path, served, 9))
+    pipeline.add([PipelineFile(9, str(tmp_path / "f1"), "/dev/null"), PipelineFile(10, str(tmp_path / "f1"), "/dev")])
     pipeline.end()
     records = drain(pipeline)
     assert pipeline.operation.exception() is None
-    for number, record in records.items():
-        if number in bad:
-            assert record.state is FileState.FAILED and record.code >= 500 and "directory" in record.text
-        else:
-            assert record.state is FileState.DONE
-            assert (served / f"f{number}").read_bytes() == (tmp_path / f"f{number}").read_bytes()
+    kept = {3, 4, 6, 9, 10} | ({5} if os.geteuid() == 0 else set())
+    assert {number for number, record in records.items() if record.errno == errno.EOPNOTSUPP} == kept
+    assert {number for number, record in records.items() if record.state is FileState.DONE} == set(range(11)) - kept
+    for number in set(range(9)) - kept:
+        assert (served / f"f{number}").read_bytes() == contents(number)
+    assert [stat.S_IMODE((served / f"f{number}").stat().st_mode) for number in range(3)] == [0o644, 0o664, 0o755]
+    assert (served / "f3").read_text() == (served / "elsewhere").read_text() == "old"
+    assert (served / "f6").is_symlink()
+    assert {path.name for path in served.iterdir()} == {f"f{number}" for number in range(9)} | {"elsewhere"}
+
+
+def test_a_put_that_is_stopped_leaves_whole_files_only(open_pipeline: Open, served: Path, tmp_path: Path) -> None:
+    count = 200
+    for number in range(count):
+        (tmp_path / f"f{number}").write_bytes(os.urandom(1 << 20))
+    pipeline = open_pipeline(ahead=True, depth=128)
+    pipeline.add(file._replace(fresh=True) for file in names(tmp_path, served, count))
+    found: list[FileRecord] = []
+    until = time.monotonic() + LIMIT
+    while not found:
+        assert time.monotonic() < until
+        pipeline.wait(0.1)
+        found += pipeline.records()
+    pipeline.stop()
+    records = drain(pipeline) | {record.id: record for record in found}
+    assert pipeline.operation.exception() is None
+    done = {number for number, record in records.items() if record.state is FileState.DONE}
+    assert {record.state for record in records.values()} <= {FileState.DONE, FileState.UNTOUCHED}
+    assert {path.name for path in served.iterdir()} == {f"f{number}" for number in done}
+    for number in done:
+        assert (served / f"f{number}").read_bytes() == (tmp_path / f"f{number}").read_bytes()
 
 
 @pytest.mark.parametrize("bad", REFUSED)
@@ -217,11 +326,11 @@ def test_local_faults_fail_alone(open_pipeline: Open, served: Path, tmp_path: Pa
     pipeline = open_pipeline()
     pipeline.add(names(tmp_path, served, 4)[:2])
     pipeline.add([
-        (10, str(tmp_path / "vanished"), str(served / "vanished")),
-        (11, str(tmp_path / "directory"), str(served / "directory")),
-        (12, str(tmp_path / "pipe"), str(served / "pipe")),
-        (13, str(tmp_path / "f0"), str(served / "x\r\nDELE f1")),
-        (14, str(tmp_path / "f0"), ""),
+        PipelineFile(10, str(tmp_path / "vanished"), str(served / "vanished")),
+        PipelineFile(11, str(tmp_path / "directory"), str(served / "directory")),
+        PipelineFile(12, str(tmp_path / "pipe"), str(served / "pipe")),
+        PipelineFile(13, str(tmp_path / "f0"), str(served / "x\r\nDELE f1")),
+        PipelineFile(14, str(tmp_path / "f0"), ""),
     ])  # fmt: skip
     pipeline.add(names(tmp_path, served, 4)[2:])
     pipeline.end()
@@ -246,7 +355,9 @@ def test_a_destination_keeps_its_mode_and_what_cannot_be_replaced_is_left(
     before = os.umask(0o027)
     try:
         pipeline = open_pipeline(receive=True)
-        pipeline.add([*names(tmp_path, served, 6)[:5], (5, str(tmp_path / "missing" / "f5"), str(served / "f5"))])
+        pipeline.add(
+            [*names(tmp_path, served, 6)[:5], PipelineFile(5, str(tmp_path / "missing" / "f5"), str(served / "f5"))]
+        )
         pipeline.end()
         records = drain(pipeline)
     finally:
@@ -285,7 +396,7 @@ def test_cancelled_in_the_middle(open_pipeline: Open, served: Path, tmp_path: Pa
 
 def test_cancelled_before_it_began(open_pipeline: Open) -> None:
     pipeline = open_pipeline()
-    pipeline.add([(1, "/etc/hostname", "/x")])
+    pipeline.add([PipelineFile(1, "/etc/hostname", "/x")])
     pipeline.cancel()
     assert states(drain(pipeline)) == [FileState.UNTOUCHED]
     assert isinstance(pipeline.operation.exception(), OperationCancelled)
@@ -312,7 +423,8 @@ def test_a_lost_connection_leaves_no_doubt(
             assert (target / f"f{number}").read_bytes() == contents(number)
         elif receive or record.state is FileState.UNTOUCHED:
             assert not (target / f"f{number}").exists()
-    assert not [path for path in target.iterdir() if path.name.endswith(".part")]
+    parts = {str(path) for path in target.iterdir() if path.name.endswith(".part")}
+    assert parts <= {record.remains for record in records.values()}
 
 
 @pytest.mark.parametrize(("receive", "paid"), [(False, 0.75), (True, 0.25)], ids=["put", "get"])
@@ -334,7 +446,7 @@ def test_no_round_trip_is_paid_for_each_file(
 def test_server_without_dcsc_is_told(grid: Sandbox, open_pipeline: Open, served: Path) -> None:
     with grid.start_gridftp("-disable-command-list", "DCSC") as server:
         pipeline = open_pipeline(port=server.port)
-        pipeline.add([(1, "/etc/hostname", str(served / "x"))])
+        pipeline.add([PipelineFile(1, "/etc/hostname", str(served / "x"))])
         pipeline.end()
         assert states(drain(pipeline)) == [FileState.UNTOUCHED]
     assert isinstance(pipeline.operation.exception(), GlobusError) and pipeline.unsupported
@@ -344,7 +456,7 @@ def test_server_without_dcsc_is_told(grid: Sandbox, open_pipeline: Open, served:
 def test_login_refused(grid: Sandbox, open_pipeline: Open) -> None:
     for options in ({"subject": "/CN=somebody else"}, {"secure": False}, {"secure": False, "port": 1}):
         pipeline = open_pipeline(**options)
-        pipeline.add([(1, "/etc/hostname", "/x")])
+        pipeline.add([PipelineFile(1, "/etc/hostname", "/x")])
         assert states(drain(pipeline)) == [FileState.UNTOUCHED]
         assert isinstance(pipeline.operation.exception(), GlobusError) and not pipeline.unsupported
 
@@ -367,7 +479,7 @@ def no_deaf_server_is_left() -> Iterator[None]:
 
 
 class Odd:
-    """A plain FTP server that does what it is told with each STOR: ``answers`` by its path."""
+    """A plain FTP server that does what it is told with each STOR: ``answers`` by the name that the file will have."""
 
     def __init__(self, features: str = "PARALLEL", answers: dict[str, list[str]] | None = None) -> None:
         self.features = features
@@ -403,6 +515,7 @@ class Odd:
             connection.sendall(f"{self.greeting}\r\n".encode())
             for line in lines:
                 verb, _, rest = line.decode().strip().partition(" ")
+                rest = re.sub(r"^\.(.*)\.[0-9a-f]{8}\.part$", r"\1", rest)
                 for answer in self.answers.get(rest, ["550 no"]) if verb == "STOR" else []:
                     if answer == "accept":
                         channel = opened.enter_context(self._data.accept()[0])
@@ -426,7 +539,9 @@ def put_to(odd: Odd, open_pipeline: Open, tmp_path: Path, count: int = 3) -> tup
     pipeline = open_pipeline(secure=False, port=odd.port)
     for number in range(count):
         (tmp_path / f"f{number}").write_bytes(f"contents of {number}".encode())
-    pipeline.add((number, str(tmp_path / f"f{number}"), f"f{number}") for number in range(count))
+    pipeline.add(
+        PipelineFile(number, str(tmp_path / f"f{number}"), f"f{number}", fresh=True) for number in range(count)
+    )
     pipeline.end()
     return pipeline, drain(pipeline)
 
@@ -479,14 +594,14 @@ def test_exit_in_the_middle(grid: Sandbox, served: Path, tmp_path: Path) -> None
     program = f"""
 from pyglobus.ffi.engine import engine
 from pyglobus.ffi.gss import GssCredential
-from pyglobus.ffi.pipeline import Pipeline, PipelineOptions
+from pyglobus.ffi.pipeline import Pipeline, PipelineFile, PipelineOptions
 credential = engine().submit(GssCredential).result()
 data = engine().submit(credential.derive, 3600).result()
 options = dict(host="localhost", port={grid.servers["gridftp"].port}, credential=credential, data_credential=data)
 idle = Pipeline(engine(), PipelineOptions(**options))
 busy = Pipeline(engine(), PipelineOptions(**options))
 deaf = Pipeline(engine(), PipelineOptions(**(options | dict(port={_deaf().getsockname()[1]}))))
-busy.add((number, "/etc/services", "{served}/f%d" % number) for number in range(4000))
+busy.add(PipelineFile(number, "/etc/services", "{served}/f%d" % number) for number in range(4000))
 while busy.meter.bytes() < 100000:
     busy.wait(0.01)
 """

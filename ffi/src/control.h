@@ -4,7 +4,8 @@
  *
  * Login, then two rounds of commands: within a round all are sent before the first reply is awaited, so that a far server
  * costs two round trips more than its login. The first asks for features and MODE E; the second sets up the data channel:
- * DCSC, DCAU, PBSZ, PROT, and PASV (we send) or PORT (we receive), as the sender connects in MODE E.
+ * DCSC, DCAU, PBSZ, PROT, and PASV (we send) or PORT (we receive), as the sender connects in MODE E; with IPv6 that is EPSV
+ * or EPRT.
  *
  * The first error wins and closes the connection. An owner hears of two events at most: ready, and closed, after which the
  * library holds nothing of the connection any more.
@@ -27,6 +28,7 @@ typedef struct
     const char *    user;
     const char *    password;
     const char *    subject;            /* NULL: the host's name decides */
+    int             ipv6;               /* allowed: the host's name decides */
     int             authenticate_data;
     int             protection;         /* 'S', 'P', or 0: clear */
     int             tcp_buffer;         /* bytes; 0: as the system does */
@@ -62,10 +64,11 @@ int             pg_control_code(pg_control *control);
 const char *    pg_control_text(pg_control *control);
 /* The server lacks what a pipeline needs: each file by itself may work. */
 int             pg_control_unsupported(pg_control *control);
+/* Whether the reply to FEAT names this feature. */
+int             pg_control_names(pg_control *control, const char *feature);
+/* The account that we have been logged in to, NULL if the server does not say. */
+const char *    pg_control_account(pg_control *control);
 /* The server is known to keep its data channel when it refuses a file: the next one may go on. */
 int             pg_control_keeps_channel(pg_control *control);
-
-/* A copy of the reply's text without the line end, malloc'ed and cut where it is longer than any reply should be. */
-char *          pg_reply_text(const globus_ftp_control_response_t *response);
 
 #endif

@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#define _GNU_SOURCE             /* getentropy() */
 #include "landing.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The name is cut so that the temporary one is not longer than a directory takes (255 bytes). */
-#define PG_MAX_STEM 200
+#include "temporary.h"
 
 int pg_landing_read(pg_landing *landing, const char *path)
 {
@@ -41,21 +38,33 @@ int pg_landing_read(pg_landing *landing, const char *path)
     return 0;
 }
 
-int pg_landing_write(pg_landing *landing, const char *path)
+/* Mode bits and group of the file that is replaced. */
+static int pg_take_after(int fd, const struct stat *status)
 {
-    const char *    slash = strrchr(path, '/');
-    const char *    name = slash != NULL ? slash + 1 : path;
-    size_t          room = strlen(path) + 32;
-    struct stat     status;
-    uint32_t        salt;
-    int             exists = lstat(path, &status) == 0;
-    mode_t          mode = exists ? status.st_mode & 07777 : 0666;
+    struct stat own;
+
+    if (fstat(fd, &own) != 0)
+    {
+        return errno;
+    }
+    if (own.st_gid != status->st_gid && fchown(fd, (uid_t) -1, status->st_gid) != 0)
+    {
+        return errno == EPERM ? EOPNOTSUPP : errno;
+    }
+    return fchmod(fd, status->st_mode & 07777) != 0 ? errno : 0;
+}
+
+int pg_landing_write(pg_landing *landing, const char *path, int64_t size)
+{
+    struct stat status;
+    int         error = 0;
+    int         exists = lstat(path, &status) == 0;
 
     if (!exists && errno != ENOENT)
     {
         return errno;
     }
-    if (*name == '\0' || (exists && S_ISDIR(status.st_mode)))
+    if (exists && S_ISDIR(status.st_mode))
     {
         return EISDIR;
     }
@@ -63,54 +72,51 @@ int pg_landing_write(pg_landing *landing, const char *path)
     {
         return EOPNOTSUPP;
     }
-    if ((exists && access(path, W_OK) != 0) || getentropy(&salt, sizeof salt) != 0)
+    if ((exists && access(path, W_OK) != 0) || (landing->temporary = pg_temporary_name(path)) == NULL)
     {
         return errno;
     }
-    if ((landing->temporary = malloc(room)) == NULL)
-    {
-        return ENOMEM;
-    }
-    snprintf(landing->temporary, room, "%.*s.%.*s.%08x.part", (int) (name - path), path, PG_MAX_STEM, name, (unsigned) salt);
-    landing->fd = open(landing->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode & 0777);
+    landing->size = size;
+    landing->fd = open(landing->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, exists ? status.st_mode & 0777 : 0666);
     if (landing->fd < 0)
     {
-        int error = errno;
-
+        error = exists && errno == EACCES ? EOPNOTSUPP : errno;         /* only the directory forbids it */
         free(landing->temporary);
         landing->temporary = NULL;
-        return error;
     }
-    if (exists && fchmod(landing->fd, mode) != 0)
+    else if (exists && (error = pg_take_after(landing->fd, &status)) != 0)
     {
-        int error = errno;
-
         pg_landing_discard(landing);
-        return error;
     }
-    return 0;
+    return error;
 }
 
 int pg_landing_commit(pg_landing *landing, const char *path)
 {
-    int error = 0;
+    struct stat status;
+    int         error = 0;
 
-    if (close(landing->fd) != 0)
+    if (landing->size >= 0 && fstat(landing->fd, &status) != 0)
+    {
+        error = errno;
+    }
+    else if (landing->size >= 0 && (int64_t) status.st_size != landing->size)
+    {
+        error = EBADMSG;
+    }
+    if (close(landing->fd) != 0 && error == 0)
     {
         error = errno;
     }
     landing->fd = -1;
-    if (landing->temporary != NULL)
+    if (error == 0 && rename(landing->temporary, path) != 0)
     {
-        if (error == 0 && rename(landing->temporary, path) != 0)
-        {
-            error = errno;
-        }
-        if (error == 0)
-        {
-            free(landing->temporary);
-            landing->temporary = NULL;
-        }
+        error = errno;
+    }
+    if (error == 0)
+    {
+        free(landing->temporary);
+        landing->temporary = NULL;
     }
     pg_landing_discard(landing);
     return error;

@@ -10,18 +10,18 @@
 typedef struct
 {
     int         fd;             /* -1: not open */
-    int64_t     size;           /* source: bytes when it was opened */
+    int64_t     size;           /* source: bytes when it was opened; destination: bytes that it must have, -1: any */
     char *      temporary;      /* destination: its name until it is whole */
 } pg_landing;
 
 /* A regular file to read from. 0 or an errno value. */
 int     pg_landing_read(pg_landing *landing, const char *path);
 /*
- * A temporary file beside path, which must not exist or be a regular file of the user's with one link, whose mode bits it
- * gets. 0 or an errno value; EOPNOTSUPP: path is something that must be written in place.
+ * A temporary file beside path, which must not exist or be a regular file of the user's with one link, whose mode bits and
+ * group it gets. 0 or an errno value; EOPNOTSUPP: path is something that must be written in place.
  */
-int     pg_landing_write(pg_landing *landing, const char *path);
-/* Close, and let it appear. 0 or an errno value; then nothing is left of it. */
+int     pg_landing_write(pg_landing *landing, const char *path, int64_t size);
+/* Close, and let it appear if it has the size that it must have: else EBADMSG. 0 or an errno value; then nothing is left. */
 int     pg_landing_commit(pg_landing *landing, const char *path);
 /* Close, and leave nothing behind. */
 void    pg_landing_discard(pg_landing *landing);
