@@ -21,9 +21,9 @@ import contextlib
 import enum
 import errno
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from pyglobus.ffi import ffi, lib
+from pyglobus.ffi.annotation import NamedTuple
 from pyglobus.ffi.engine import Engine, Operation
 from pyglobus.ffi.errors import EngineError, GlobusError, Link
 from pyglobus.ffi.gss import DataCredential, GssCredential
