@@ -49,6 +49,10 @@ def run(load: Callable[[], click.Command], prog: str, arguments: Sequence[str] |
     the same way, a broken pipe not at all. After a signal the process dies by it, whatever the command made of it.
     """
     _occupy_standard_descriptors()
+    if (beginning := os.environ.get("_PYGLOBUS_COMPLETE_URL")) is not None:  # a shell asks, not a user
+        from pyglobus.cli.remotenames import complete
+
+        return complete(beginning)
     signals.install()
     gc.disable()  # until the command begins: a tenth of the time to get there
     try:

@@ -132,6 +132,8 @@ def zsh(program: str, nodes: list[Node]) -> str:
 
 def _zsh_function(program: str, node: Node) -> Iterator[str]:
     yield f"{_zsh_name(program, node.path)}() {{"
+    if not node.path:
+        yield "    local _pyglobus_program=$words[1]"
     yield "    local -a specs"
     yield "    specs=("
     for option in node.options:

@@ -81,6 +81,7 @@ _pyglobus_value() {
         file://localhost/*) _pyglobus_paths file "${prefix}file://localhost" "${cur#file://localhost}" ;;
         file:///*) _pyglobus_paths file "${prefix}file://" "${cur#file://}" ;;
         file:/[!/]* | file:/) _pyglobus_paths file "${prefix}file:" "${cur#file:}" ;;
+        gsiftp://*/* | ftp://*/*) _pyglobus_remote "$prefix" "$cur" ;;
         *:*) ;;
         *)
             _pyglobus_paths file "$prefix" "$cur"
@@ -108,6 +109,21 @@ _pyglobus_paths() {
     done < <(compgen "$flag" -- "$3")
     compopt -o filenames
     _pyglobus_offer "$2" "$3" "${found[@]}"
+}
+
+# _pyglobus_remote PREFIX URL: what the server has that begins so. The program itself asks it: in two seconds at most, and
+# silently whatever comes of it.
+_pyglobus_remote() {
+    local url program=${words[0]/#~\//$HOME/}
+    local -a found=()
+    while IFS= read -r url; do
+        found+=("$url")
+    done < <(_PYGLOBUS_COMPLETE_URL=$2 command "$program" </dev/null 2>/dev/null)
+    # Readline then shows last components alone, but it would quote what parts words; whether a slash or a blank follows, it
+    # cannot know here.
+    [[ ${found[*]#*://*/} == *[:=@]* ]] || compopt -o filenames
+    [[ ${#found[@]} == 1 && ${found[0]} != */ ]] || compopt -o nospace
+    _pyglobus_offer "$1" "$2" "${found[@]}"
 }
 
 # _pyglobus_offer PREFIX WORD CANDIDATE...: reply, without the part that bash regards as an earlier word.

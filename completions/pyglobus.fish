@@ -29,6 +29,9 @@ function __pyglobus_urls
         for path in (__fish_complete_path (string replace -- $before '' $word))
             echo $before$path
         end
+    else if string match -qr '^(gsiftp|ftp)://[^/]+/' -- $word
+        # The program itself asks the server: in two seconds at most, and silently whatever comes of it.
+        env _PYGLOBUS_COMPLETE_URL=$word (commandline -opc)[1] </dev/null 2>/dev/null
     else if not string match -q '*:*' -- $word
         printf '%s\tURL\n' file:/// gsiftp:// ftp:// http:// https://
     end

@@ -3,25 +3,18 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import pexpect
 import pytest
 
-from pyglobus.cli.tree import scripts
-
-ROOT = Path(__file__).parent.parent
-COMPLETIONS = ROOT / "completions"
-PROGRAMS = ["pyglobus", *scripts()]
-SHELLS = ("bash", "zsh", "fish")
-Shell = Callable[[str], str]
+from tests import shells
+from tests.shells import COMPLETIONS, PROGRAMS, SHELLS, Shell, after
 
 
 @pytest.fixture(scope="module")
@@ -36,90 +29,22 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return here
 
 
-def started(shell: str, home: Path, *arguments: str) -> pexpect.spawn[str]:
-    if shutil.which(shell) is None:
-        pytest.skip(f"{shell} is not installed")
-    clean = {"HOME": str(home), "TERM": "dumb", "INPUTRC": "/dev/null", "LC_ALL": "C.UTF-8"}
-    child: pexpect.spawn[str] = pexpect.spawn(
-        shell,
-        list(arguments),
-        cwd=str(home),
-        env={"PATH": os.environ["PATH"], **clean},
-        encoding="utf-8",
-        timeout=20,
-        dimensions=(100, 200),
-    )
-    return child
-
-
-def closed(child: pexpect.spawn[str]) -> None:
-    child.sendcontrol("c")
-    child.sendline("exit")
-    child.close(force=True)
-
-
 @pytest.fixture(scope="module")
 def bash(home: Path) -> Iterator[Shell]:
-    child = started("bash", home, "--norc", "--noprofile")
-    files = " ".join(f"{COMPLETIONS}/{program}.bash" for program in PROGRAMS)
-    child.sendline(f"for f in {files}; do . $f; done; bind 'set bell-style none' 'set enable-bracketed-paste off'")
-    # Shows the line as it is after the Tab, or what could follow, and gives it up.
-    child.sendline("show() { printf '\\n<%s>\\n' \"$READLINE_LINE\"; READLINE_LINE=; }; bind -x '\"\\C-o\": show'")
-    child.sendline(
-        "bind 'set show-all-if-ambiguous on'; bind 'set completion-query-items 0'; bind 'set page-completions off'"
-    )
-    child.sendline("bind 'set bell-style none'; PS1=; echo rea''dy")
-    child.expect("\nready\r\n")
-
-    def complete(line: str) -> str:
-        child.send(f"{line}\t\x0f")
-        child.expect(r"\n<(.*)>\r\n")
-        return f"{child.before}\n{child.match[1]}"  # type: ignore[index]
-
-    yield complete
-    closed(child)
+    with shells.bash(home) as complete:
+        yield complete
 
 
 @pytest.fixture(scope="module")
 def zsh(home: Path) -> Iterator[Shell]:
-    child = started("zsh", home, "-f")
-    child.sendline(f"fpath=({COMPLETIONS} $fpath); autoload -U compinit; compinit -D -u")
-    child.sendline("LISTMAX=1000; unsetopt beep list_ambiguous")
-    child.sendline("show() { print -r -- $'\\n'\"<$BUFFER>\"; BUFFER= }; zle -N show; bindkey '^O' show")
-    child.sendline("PS1=; echo rea''dy")
-    child.expect("\nready\r\n")
-
-    def complete(line: str) -> str:
-        child.send(f"{line}\t\x0f")
-        child.expect(r"\n<(.*)>\r*\n")
-        return f"{child.before}\n{child.match[1]}"  # type: ignore[index]
-
-    yield complete
-    closed(child)
+    with shells.zsh(home) as complete:
+        yield complete
 
 
 @pytest.fixture(scope="module")
 def fish(home: Path) -> Iterator[Shell]:
-    child = started("fish", home, "--no-config", "--private")
-    for program in PROGRAMS:
-        child.sendline(f"source {COMPLETIONS}/{program}.fish")
-    # What could follow is asked of fish itself: what its pager shows is no text to read.
-    child.sendline("function show; echo; complete -C (commandline); echo '<'(commandline)'>'; commandline ''; end")
-    child.sendline("bind \\co show; function fish_prompt; end; echo rea''dy")
-    child.expect("\nready\r\n")
-
-    def complete(line: str) -> str:
-        child.send(f"{line}\t\x0f")
-        child.expect(r"\n<(.*)>\r\n")
-        return f"{child.before}\n{child.match[1]}"  # type: ignore[index]
-
-    yield complete
-    closed(child)
-
-
-def after(shell: Shell, line: str) -> str:
-    """The line after the Tab; an "=" that zsh takes away again by itself does not count."""
-    return shell(line).splitlines()[-1].rstrip().removesuffix("=")
+    with shells.fish(home) as complete:
+        yield complete
 
 
 @pytest.fixture(params=SHELLS)
@@ -130,7 +55,7 @@ def shell(request: pytest.FixtureRequest) -> Shell:
 
 def test_fresh() -> None:
     command = [sys.executable, "completions/generate.py", "--check"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=COMPLETIONS.parent, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), "run: python completions/generate.py"
 
 
