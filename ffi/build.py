@@ -27,6 +27,8 @@ AREAS = (
     "relay",
     "xio",
     "body",
+    "rsl",
+    "gram",
     "modules",
 )
 
@@ -37,6 +39,7 @@ PRELUDE = """
 #include "globus_ftp_client.h"
 #include "globus_gsi_credential.h"
 #include "globus_gss_assist.h"
+#include "globus_rsl.h"
 #include "globus_xio.h"
 #include "globus_xio_gsi.h"
 #include "gssapi.h"
@@ -44,6 +47,7 @@ PRELUDE = """
 #include "delegation.h"
 #include "errors.h"
 #include "ftp.h"
+#include "gram.h"
 #include "gsi.h"
 #include "gss.h"
 #include "listing.h"

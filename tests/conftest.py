@@ -347,3 +347,16 @@ def session_pids() -> Callable[[Server], list[int]]:
         return found
 
     return find
+
+
+@pytest.fixture(scope="session")
+def jobs(blank_user: Path) -> Iterator[Sandbox]:
+    """A grid with a gatekeeper."""
+    with Sandbox(run=("gatekeeper",)) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="session")
+def contact(jobs: Sandbox) -> str:
+    """The contact of its gatekeeper."""
+    return jobs.variables["PYGLOBUS_SANDBOX_GRAM"]

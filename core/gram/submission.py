@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Submitting jobs."""
+
+from __future__ import annotations
+
+from pyglobus.core import errors
+from pyglobus.core.gram import listener, request
+from pyglobus.core.gram.errors import CODES
+from pyglobus.core.gram.job import Job
+from pyglobus.core.gram.request import USUAL, Delegation
+from pyglobus.core.rsl.tree import Boolean
+from pyglobus.ffi import gram
+from pyglobus.ffi.future import Future
+
+
+class Submission:
+    """A job on its way to a gatekeeper: begun with construction; `result` is the `Job`, once it was accepted.
+
+    ``told`` has the job's states told to this process. A description that asks for two-phase commit makes a job that
+    waits: `Job.commit` lets it begin.
+    """
+
+    def __init__(
+        self, contact: str, description: Boolean | str, using: Delegation = USUAL, *, told: bool = True
+    ) -> None:
+        self.contact = contact
+        self._using = using
+        self._told = told
+        if isinstance(description, Boolean) and description.multiple:
+            raise errors.UsageError("cannot submit several requests as one job", hint="submit each operand")
+        address = listener.address() if told else None
+        self._future: Future[gram.Reply] = gram.submit(contact, str(description), address, using)
+
+    def result(self, timeout: float | None = None) -> Job:
+        """The job, once the job manager has it. Raises `pyglobus.core.gram.errors.GramError`; and TimeoutError, after
+        which it can be asked again.
+        """
+        two_phase = False
+        try:
+            contact = self._future.result(timeout).contact
+        except gram.GramFailure as failure:
+            two_phase = failure.code == CODES["WAITING_FOR_COMMIT"]
+            contact = failure.reply.contact if failure.reply is not None else None
+            if not two_phase or contact is None:
+                raise request.translated(failure, what="cannot submit the job", where=self.contact) from failure
+        if contact is None:
+            raise errors.ProtocolError("cannot submit the job", where=self.contact, why="its contact was not told")
+        return Job(contact, told=self._told, two_phase=two_phase, delegation=self._using)
+
+    def cancel(self) -> bool:
+        """Wait for it no longer. The job may be submitted all the same."""
+        return self._future.cancel()
+
+
+def submit(
+    contact: str,
+    description: Boolean | str,
+    using: Delegation = USUAL,
+    *,
+    told: bool = True,
+    timeout: float | None = None,
+) -> Job:
+    """Submit a job and wait until it is accepted. Raises `errors.DeadlineExceeded` after ``timeout`` seconds."""
+    submission = Submission(contact, description, using, told=told)
+    try:
+        return submission.result(timeout)
+    except TimeoutError as over:
+        submission.cancel()
+        why = f"no answer within {timeout:g} s"
+        raise errors.DeadlineExceeded("cannot submit the job", where=contact, why=why, fault="deadline") from over
+    except BaseException:
+        submission.cancel()
+        raise

@@ -1,0 +1,34 @@
+/* globus_rsl: job descriptions as trees. */
+typedef ... globus_list_t;
+typedef ... globus_rsl_t;
+typedef ... globus_rsl_value_t;
+#define GLOBUS_RSL_EQ ...
+#define GLOBUS_RSL_NEQ ...
+#define GLOBUS_RSL_GT ...
+#define GLOBUS_RSL_GTEQ ...
+#define GLOBUS_RSL_LT ...
+#define GLOBUS_RSL_LTEQ ...
+#define GLOBUS_RSL_AND ...
+#define GLOBUS_RSL_OR ...
+#define GLOBUS_RSL_MULTIREQ ...
+
+globus_rsl_t *globus_rsl_parse(char *text);
+char *globus_rsl_unparse(globus_rsl_t *tree);
+int globus_rsl_free_recursive(globus_rsl_t *tree);
+int globus_rsl_is_boolean(globus_rsl_t *tree);
+int globus_rsl_boolean_get_operator(globus_rsl_t *tree);
+globus_list_t *globus_rsl_boolean_get_operand_list(globus_rsl_t *tree);
+char *globus_rsl_relation_get_attribute(globus_rsl_t *tree);
+int globus_rsl_relation_get_operator(globus_rsl_t *tree);
+globus_rsl_value_t *globus_rsl_relation_get_value_sequence(globus_rsl_t *tree);
+int globus_rsl_value_is_literal(globus_rsl_value_t *value);
+int globus_rsl_value_is_sequence(globus_rsl_value_t *value);
+int globus_rsl_value_is_variable(globus_rsl_value_t *value);
+char *globus_rsl_value_literal_get_string(globus_rsl_value_t *value);
+globus_list_t *globus_rsl_value_sequence_get_value_list(globus_rsl_value_t *value);
+globus_rsl_value_t *globus_rsl_value_variable_get_sequence(globus_rsl_value_t *value);
+globus_rsl_value_t *globus_rsl_value_concatenation_get_left(globus_rsl_value_t *value);
+globus_rsl_value_t *globus_rsl_value_concatenation_get_right(globus_rsl_value_t *value);
+int globus_list_empty(globus_list_t *list);
+void *globus_list_first(globus_list_t *list);
+globus_list_t *globus_list_rest(globus_list_t *list);
