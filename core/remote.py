@@ -49,19 +49,27 @@ class Facts(NamedTuple):
 
 def parse_facts(line: bytes) -> Facts:
     """Facts from a line of MLST or MLSD. Raises `errors.ProtocolError`."""
-    head = line.strip().partition(b" ")[0].decode("ascii", "replace").lower()
-    pairs = dict(part.split("=", 1) for part in head.split(";") if "=" in part)
-    if len(line) > _MAX_FACTS or not pairs:
+    head = ";" + line.strip().partition(b" ")[0].decode("ascii", "replace").lower()
+    if len(line) > _MAX_FACTS or "=" not in head:
         raise errors.ProtocolError("cannot understand the server's facts", why=repr(line[:80]))
-    size = pairs.get("size", "")
-    mode = pairs.get("unix.mode", "")
+    size, mode = _fact(head, ";size=") or "", _fact(head, ";unix.mode=") or ""
     return Facts(
-        pairs.get("type", ""),
+        _fact(head, ";type=") or "",
         int(size) if len(size) <= _SIZE_DIGITS and size.isascii() and size.isdigit() else None,
-        pairs.get("modify"),
+        _fact(head, ";modify="),
         int(mode, 8) if 0 < len(mode) <= _MODE_DIGITS and _OCTAL.issuperset(mode) else None,
-        pairs.get("unique"),
+        _fact(head, ";unique="),
     )
+
+
+def _fact(head: str, mark: str) -> str | None:
+    """What stands behind ``mark``; a line of a listing has many more facts than are wanted."""
+    start = head.find(mark)
+    if start < 0:
+        return None
+    start += len(mark)
+    end = head.find(";", start)
+    return head[start:] if end < 0 else head[start:end]
 
 
 class Remote:
