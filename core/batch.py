@@ -86,7 +86,7 @@ class Batch:
         moved: Callable[[int], None],
         begun: Callable[[Item], None],
         stopped: Callable[[], bool],
-        done: Callable[[Result], None],
+        done: Callable[[Item, Result], None],
         failed: Callable[[Item, errors.Error], None],
     ) -> None:
         self._session = session
@@ -239,7 +239,7 @@ class Batch:
             if record.state is FileState.DONE:
                 seconds = time.monotonic() - since
                 ends = str(item.source), str(item.destination)
-                self._done(Result(*ends, "pipeline", record.bytes, seconds, 1))
+                self._done(item, Result(*ends, "pipeline", record.bytes, seconds, 1))
             elif record.state is FileState.UNTOUCHED:
                 self._untouched.append(item)
             elif record.state is FileState.BEGUN or self._another_way(record):

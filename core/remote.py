@@ -237,9 +237,30 @@ class Remote:
         """Set the time of the file's last change; whole seconds count."""
         self._run(lambda handle, plain: handle.utime(self.wire, int(modified), plain), "cannot set the time")
 
+    def remove_directory(self) -> None:
+        """Remove this directory, which must be empty."""
+        self._run(lambda handle, plain: handle.remove_directory(self.wire, plain), "cannot remove directory")
+
+    def move(self, place: Remote) -> None:
+        """Give this file the name of ``place`` on the same server; what had that name is gone."""
+        try:
+            self._move(place)
+        except errors.Error as error:
+            if isinstance(error, errors.TransientError | errors.Cancelled) or place.stat() is None:
+                raise
+            place.delete()  # not every server replaces what is there
+            self._move(place)
+
+    def _move(self, place: Remote) -> None:
+        self._run(lambda handle, plain: handle.move(self.wire, place.wire, plain), "cannot rename")
+
+    def beside(self, url: Url) -> Remote:
+        """Another place on the same server, with the attributes of this one."""
+        return Remote(self._session, url, self._side, self._options, self.role)
+
     def child(self, name: str) -> Remote:
         """The entry ``name`` of this directory."""
-        return Remote(self._session, self.url.join(name), self._side, self._options, self.role)
+        return self.beside(self.url.join(name))
 
     def listing(self, kind: str) -> Generator[bytes, None, None]:
         """A listing of this directory in pieces as they come: of "names" or "facts" (see `pyglobus.ffi.ftp`)."""
@@ -282,7 +303,7 @@ class Remote:
         handle.forget(self.wire)
 
     def _parent(self) -> Remote:
-        return Remote(self._session, self.url.parent(), self._side, self._options, self.role)
+        return self.beside(self.url.parent())
 
     def _run(self, start: Callable[[FtpHandle, FtpOptions], Operation], what: str, role: Role | None = None) -> Any:
         """Do a small operation; once more, with delegation, if it is that which the server misses.

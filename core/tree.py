@@ -80,10 +80,12 @@ def list_remote(remote: Remote) -> Iterator[Entry]:
 
 def parse_time(modified: str | None) -> float | None:
     """Seconds since the epoch of a time as MLST and MDTM give it (RFC 3659: YYYYMMDDHHMMSS[.sss], UTC)."""
-    if modified is None or modified[14:15] not in ("", ".") or not (modified[:14].isascii() and modified[:14].isdecimal()):
+    if modified is None or len(modified) < 14 or modified[14:15] not in ("", "."):
         return None
-    midnight = _midnight(modified[:8])
-    hour, minute, second = int(modified[8:10] or 99), int(modified[10:12] or 99), int(modified[12:14] or 99)
+    whole = modified[:14]
+    if not (whole.isascii() and whole.isdecimal()):
+        return None
+    midnight, hour, minute, second = _midnight(whole[:8]), int(whole[8:10]), int(whole[10:12]), int(whole[12:])
     if midnight is None or hour > 23 or minute > 59 or second > 60:
         return None
     fraction = modified[15:]
@@ -93,7 +95,7 @@ def parse_time(modified: str | None) -> float | None:
 @lru_cache(maxsize=1024)
 def _midnight(day: str) -> int | None:
     """When a day (YYYYMMDD) begins; listings name the same days over and over. None for a day that there is not."""
-    wanted = int(day[:4] or 0), int(day[4:6] or 0), int(day[6:] or 0)
+    wanted = int(day[:4]), int(day[4:6]), int(day[6:])
     try:
         begins = calendar.timegm((*wanted, 0, 0, 0))
         return begins if time.gmtime(begins)[:3] == wanted else None
