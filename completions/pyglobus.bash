@@ -143,7 +143,7 @@ _pyglobus_offer() {
 _pyglobus_table() {
     case "$1" in
     '')
-        verbs='url-copy proxy cert xio sandbox version'
+        verbs='url-copy proxy cert xio doctor sandbox version'
         options='-version --version -h -help --help'
         values=()
         arguments=()
@@ -207,7 +207,7 @@ _pyglobus_table() {
         interspersed=yes
         ;;
     'cert')
-        verbs='sign verify'
+        verbs='sign verify explain'
         options='-h -help --help'
         values=()
         arguments=()
@@ -230,6 +230,14 @@ _pyglobus_table() {
         repeated=
         interspersed=yes
         ;;
+    'cert explain')
+        verbs=''
+        options='-pwstdin --pass-phrase-stdin --pass-phrase-file --timeout -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -h -help --help'
+        values=(['--pass-phrase-file']='file' ['--timeout']='' ['--format']='=text json')
+        arguments=('url')
+        repeated=
+        interspersed=yes
+        ;;
     'xio')
         verbs='cat'
         options='-h -help --help'
@@ -243,6 +251,14 @@ _pyglobus_table() {
         options='-s --stack -l --listen -d --no-input --mode -t --timeout --credential --authorization --identity --delegate --protection --anonymous --tls -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -h -help --help'
         values=(['-s']='' ['--stack']='' ['--mode']='=r w a' ['-t']='' ['--timeout']='' ['--credential']='file' ['--authorization']='=host self none' ['--identity']='' ['--delegate']='=none limited full' ['--protection']='=private integrity none' ['--format']='=text json')
         arguments=('')
+        repeated=
+        interspersed=yes
+        ;;
+    'doctor')
+        verbs=''
+        options='--timeout -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -h -help --help'
+        values=(['--timeout']='' ['--format']='=text json jsonl')
+        arguments=('url')
         repeated=
         interspersed=yes
         ;;
