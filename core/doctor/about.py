@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from pyglobus.core import errors
 from pyglobus.core.x509 import names
-from pyglobus.core.x509.credential import public_key
+from pyglobus.core.x509.credential import public_key, serial_number
 from pyglobus.core.x509.kind import Kind, extension, extensions, kind_of
 from pyglobus.core.x509.proxytype import Rights
 
@@ -33,7 +33,7 @@ def facts(one: x509.Certificate) -> Iterator[tuple[str, str]]:
     yield "issuer", names.oneline(one.issuer)
     yield "valid from", f"{one.not_valid_before_utc:%F %T} UTC"
     yield "valid until", f"{one.not_valid_after_utc:%F %T} UTC"
-    yield "serial number", f"{one.serial_number:x}"
+    yield "serial number", f"{serial_number(one):x}"
     yield "key", strength(public_key(one))
     yield "signature", _signature(one)
     with contextlib.suppress(errors.Error):

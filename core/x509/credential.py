@@ -128,6 +128,15 @@ def public_key(certificate: x509.Certificate) -> object:
         return None
 
 
+def serial_number(certificate: x509.Certificate) -> int:
+    """The serial number, also where it is 0 or negative, as old authorities have had it and cryptography warns of."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return certificate.serial_number
+
+
 def path(leaf: x509.Certificate, pool: Iterable[x509.Certificate]) -> list[x509.Certificate]:
     """``leaf``, its issuer, and so on, as far as they are in ``pool``; a self-signed one is left out."""
     by_subject: dict[bytes, list[x509.Certificate]] = {}

@@ -21,7 +21,7 @@ from cryptography.x509.oid import NameOID
 
 from pyglobus.core import errors, faults
 from pyglobus.core.x509 import keys, names, proxycertinfo
-from pyglobus.core.x509.credential import Credential
+from pyglobus.core.x509.credential import Credential, serial_number
 from pyglobus.core.x509.keys import Key, PublicKey
 from pyglobus.core.x509.kind import Kind, extension, kind_of
 from pyglobus.core.x509.proxycertinfo import ProxyCertInfo
@@ -89,7 +89,7 @@ def certify(
     """
     parent = issuer.certificate
     if form is Form.LEGACY:
-        serial = parent.serial_number
+        serial = serial_number(parent)
         name = "limited proxy" if rights_of(info.language) is Rights.LIMITED else "proxy"
     else:
         serial = int.from_bytes(os.urandom(8)) >> 1 | 1

@@ -29,7 +29,7 @@ from pyglobus.core import errors
 from pyglobus.core.faults import explain
 from pyglobus.core.x509 import chain, filerules, names, pem
 from pyglobus.core.x509.check import Outcome
-from pyglobus.core.x509.credential import Credential, identity_of, path
+from pyglobus.core.x509.credential import Credential, identity_of, path, serial_number
 from pyglobus.core.x509.der import INTEGER, OCTET_STRING, SEQUENCE, SET, Malformed, Reader, element, integer, oid
 
 #: More than any signature with its chain.
@@ -107,7 +107,7 @@ def sign(stream: BufferedIOBase, credential: Credential) -> bytes:
     signer = element(
         SEQUENCE,
         integer(1),
-        element(SEQUENCE, leaf.issuer.public_bytes(), integer(leaf.serial_number)),
+        element(SEQUENCE, leaf.issuer.public_bytes(), integer(serial_number(leaf))),
         digest,
         element(_CHOICE_0, attributes),
         algorithm,
@@ -178,7 +178,7 @@ def _judged(stream: BufferedIOBase, parsed: _Parsed, directory: Path, where: str
         (
             one
             for one in parsed.certificates
-            if one.serial_number == parsed.serial and one.issuer.public_bytes() == parsed.issuer
+            if serial_number(one) == parsed.serial and one.issuer.public_bytes() == parsed.issuer
         ),
         None,
     )

@@ -13,7 +13,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from pyglobus.core import errors
 from pyglobus.core.x509 import names
 from pyglobus.core.x509.check import Check, failed, of_error, passed, skipped
-from pyglobus.core.x509.credential import public_key
+from pyglobus.core.x509.credential import public_key, serial_number
 from pyglobus.core.x509.kind import is_proxy, is_self_signed
 from pyglobus.core.x509.trust import TrustedDirectory
 
@@ -83,7 +83,7 @@ def _revoked(
     end = listed.next_update_utc
     if listed.last_update_utc > now or (end is not None and end < now):
         return failed(name, "crl-expired", revocations=str(file))
-    if listed.get_revoked_certificate_by_serial_number(one.serial_number) is not None:
+    if listed.get_revoked_certificate_by_serial_number(serial_number(one)) is not None:
         return failed(name, "revoked", names.oneline(one.subject), path=str(file))
     return None
 

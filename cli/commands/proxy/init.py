@@ -19,7 +19,7 @@ import click
 from pyglobus.cli.command import BETTER, SAME, Output, command, option
 from pyglobus.cli.commands.proxy.wishes import FILE, LIFETIME, SECTION, wish_of, wished
 from pyglobus.cli.exits import ExitCode, code_of
-from pyglobus.core import errors, faults
+from pyglobus.core import errors
 
 if TYPE_CHECKING:
     from pyglobus.core.x509.credential import Credential
@@ -324,6 +324,8 @@ def _require_life(files: UserFiles) -> None:
     """Raise if the certificate has expired, before anybody types a pass phrase for it."""
     end = min(one.not_valid_after_utc for one in files.certificates())
     if end <= dt.datetime.now(dt.UTC):
+        from pyglobus.core import faults
+
         minutes = str(int((dt.datetime.now(dt.UTC) - end).total_seconds() // 60))
         where, ended = str(files.certificate), "the certificate"
         raise faults.known("certificate-expired", what="cannot make a proxy", where=where, ended=ended, minutes=minutes)

@@ -6,7 +6,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pyglobus.cli import checks
 from pyglobus.cli.command import Output, argument, command, option
 from pyglobus.cli.commands.proxy.wishes import FILE
 from pyglobus.cli.exits import ExitCode
@@ -35,6 +34,7 @@ def verify(*, output: Output, cert_dir: Path | None, file: Path | None) -> int |
 
     The private key is not needed, and not looked at.
     """
+    from pyglobus.cli import checks
     from pyglobus.core import proxy
     from pyglobus.core.x509 import chain, filerules, names, pem, trust
 
@@ -54,5 +54,7 @@ def verify(*, output: Output, cert_dir: Path | None, file: Path | None) -> int |
 
 
 def _shown(found: tuple[Check, ...], is_valid: bool) -> str:
+    from pyglobus.cli import checks
+
     lines = [checks.line(check, failed="FAILED") for check in found]
     return "\n".join([*lines, "", "valid" if is_valid else "not valid"])
