@@ -71,7 +71,7 @@ class Batch:
 
     ``take`` gives the next item of the job if there is one; ``stopped`` tells that the job ends. The bytes moved so far
     are told to ``moved``, and what becomes of a file to ``begun``, ``done`` and ``failed``. ``ahead``: data may go
-    ahead of the server's word.
+    ahead of the server's word. ``key``: as `PipelineOptions` has it.
     """
 
     def __init__(
@@ -82,6 +82,7 @@ class Batch:
         first: Item,
         *,
         ahead: bool,
+        key: int,
         take: Callable[[], Item | None],
         moved: Callable[[int], None],
         begun: Callable[[Item], None],
@@ -92,6 +93,7 @@ class Batch:
         self._session = session
         self._options = options
         self._way = way
+        self._key = key
         self._take = take
         self._moved = moved
         self._begun = begun
@@ -201,6 +203,7 @@ class Batch:
                 debug_fd=self._session.client.debug_fd,
                 depth=_DEPTH,
                 ahead=ahead and not self._way.receive,
+                key=self._key,
             ),
         )
 

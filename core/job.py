@@ -416,7 +416,8 @@ class Job:
             self._events.put(FileFailed(str(item.source), str(item.destination), error))
 
         batch = Batch(
-            session, self._options, way, first, ahead=way not in self._careful,
+            session, self._options, way, first,
+            ahead=way not in self._careful, key=self._journal.key if self._journal is not None else 0,
             take=take, moved=moved, stopped=self._stop.is_set, begun=begun, done=done, failed=failed,
         )  # fmt: skip
         batch.run()

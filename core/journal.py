@@ -109,6 +109,11 @@ class Journal:
             case ["part", str(), str(), _, _, _, _, ranges]:
                 self._begun[_digest(record[1:5])] = _Begun(record[5:7], [(start, end) for start, end in ranges])
 
+    @property
+    def key(self) -> int:
+        """A number of 64 bits, of which the temporary names of small files are made."""
+        return int(self._name, 16) or 1
+
     # What was done ---------------------------------------------------------------------------------------------------
 
     def has(self, item: Item) -> bool:

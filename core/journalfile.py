@@ -110,7 +110,7 @@ class Lines:
             return
         try:
             told = json.loads(first)
-            form, self.name = told[_FORM_KEY], str(told["name"])
+            form, self.name = told[_FORM_KEY], f"{int(told['name'], 16):016x}"
         except (ValueError, KeyError, TypeError) as error:
             raise errors.UsageError("cannot use the journal", where=path, why="it is no journal", hint=_HINT) from error
         if form != FORM:
