@@ -52,7 +52,8 @@ class Command(click.Command):
     """A command whose words are read strictly, and whose help stands in sections.
 
     ``drop_in`` names the C tool that it stands in for, and ``c_common`` the spellings of common options that this
-    tool has too. ``status_of`` gives the exit status for an error, where that tool's numbers differ from ours.
+    tool has too; ``getopt`` tells that it reads its words by getopt(3). ``status_of`` gives the exit status for an
+    error, where that tool's numbers differ from ours.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Command(click.Command):
         c_common: Sequence[str] = (),
         formats: Sequence[str] = FORMATS[:2],
         interspersed: bool = True,
+        getopt: bool = False,
         status_of: Callable[[BaseException], int] | None = None,
         **attributes: Any,
     ) -> None:
@@ -71,6 +73,7 @@ class Command(click.Command):
         super().__init__(name, short_help=summary, add_help_option=False, context_settings=settings, **attributes)
         self.summary = summary
         self.drop_in = drop_in
+        self.getopt = getopt
         self.status_of = status_of
         taken = {word for param in self.params for word in (*param.opts, *param.secondary_opts)}
         self.params += common.options(taken, formats, drop_in=drop_in is not None, c_common=c_common)
@@ -181,7 +184,10 @@ def _sorted(command: click.Command, ctx: click.Context, args: list[str]) -> list
     ctx.meta[USED] = {}
     try:
         found, ctx.meta[USED] = words.sort(
-            args, words.Spellings(command.params), interspersed=ctx.allow_interspersed_args
+            args,
+            words.Spellings(command.params),
+            interspersed=ctx.allow_interspersed_args,
+            clusters=getattr(command, "getopt", False),
         )
     except errors.UsageError as error:
         error.hint = f"{ctx.command_path} --help lists the options"

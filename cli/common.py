@@ -16,6 +16,8 @@ from pyglobus.cli.output import Output
 
 SECTION = "General options"
 _ALWAYS_C = ("-help", "-usage", "-version")
+#: Short spellings that only some C tools have.
+_SHORT = {"version": "-V", "usage": "-u"}
 
 
 def output_of(ctx: click.Context) -> Output:
@@ -73,8 +75,11 @@ def options(
             ("versions", _versions, "the versions of all modules"),
             ("usage", click.Context.get_usage, "the synopsis"),
         ):
+            short = [_SHORT[name]] if _SHORT.get(name) in c_common else []
             made.append(
-                make(f"-{name}", f"--{name}", is_flag=True, callback=_ending(text), help=f"Print {what} and end.")
+                make(
+                    *short, f"-{name}", f"--{name}", is_flag=True, callback=_ending(text), help=f"Print {what} and end."
+                )
             )
     made.append(help_option(taken, make))
     return made

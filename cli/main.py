@@ -42,6 +42,11 @@ def proxy_init() -> int:
     return run(_leaf("proxy", "init"), "proxy-init")
 
 
+def myproxy_get() -> int:
+    """The command ``myproxy-get``."""
+    return run(_leaf("myproxy", "get"), "myproxy-get")
+
+
 def run(load: Callable[[], click.Command], prog: str, arguments: Sequence[str] | None = None) -> int:
     """Run the command that ``load`` imports, under the name ``prog``; returns the exit status, or dies by a signal.
 

@@ -53,17 +53,24 @@ TREE: Mapping[str, Entry] = {
         ("init", "info", "verify", "sign", "destroy"),
         verb_scripts={"init": "proxy-init"},
     ),
+    "myproxy": Entry(
+        "Security",
+        "pyglobus.cli.commands.myproxy",
+        "myproxy",
+        "credentials kept at a MyProxy server",
+        ("get",),
+        verb_scripts={"get": "myproxy-get"},
+    ),
     "cert": Entry(
         "Security",
         "pyglobus.cli.commands.cert",
         "cert",
-        "certificates and signatures",
-        ("sign", "verify", "explain"),
+        "sign files, and verify signatures",
+        ("sign", "verify"),
     ),
     "xio": Entry(
         "Diagnosis", "pyglobus.cli.commands.xio", "xio", "connections over any stack of drivers, GSI included", ("cat",)
     ),
-    "doctor": Entry("Diagnosis", "pyglobus.cli.commands.doctor", "doctor", "find out why a connection does not work"),
     "sandbox": Entry(
         "Local grid",
         "pyglobus.cli.commands.sandbox",

@@ -6,6 +6,9 @@ Its value is always the next word, whatever that begins with; the two-dash spell
 ``--`` ends the options, ``-`` is an argument. Options may come after arguments, unless the command passes its
 remaining words on to something else.
 
+For a tool that reads its words by getopt(3), `sort` takes letters in one word (``-Sn``) and values that are attached
+(``-lada``) apart, where the whole word is no option.
+
 `sort` returns the same words in an order and form that click reads in that one way: options first, each value a word
 of its own, then ``--``, then the arguments. click knows single-dash long options, but would also read clusters and
 attached values into them; this way the strict rules need nothing of click that is not public.
@@ -13,7 +16,7 @@ attached values into them; this way the strict rules need nothing of click that 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import click
 
@@ -44,15 +47,18 @@ class Spellings:
         return [word for word, option in self.options.items() if not option.hidden] + list(self.doubled)
 
 
-def sort(words: Sequence[str], spellings: Spellings, *, interspersed: bool = True) -> tuple[list[str], dict[str, str]]:
+def sort(
+    words: Sequence[str], spellings: Spellings, *, interspersed: bool = True, clusters: bool = False
+) -> tuple[list[str], dict[str, str]]:
     """The words in click's form, and the spelling that was used for each option (by parameter name), for messages.
+    ``clusters`` is for tools that read them by getopt(3).
 
     Raises `UsageError` for an unknown option, a missing value, or a value for an option that takes none.
     """
     options: list[str] = []
     arguments: list[str] = []
     used: dict[str, str] = {}
-    rest = iter(words)
+    rest = iter(_apart(words, spellings) if clusters else words)
     for word in rest:
         if word == "--":
             break
@@ -85,6 +91,36 @@ def sort(words: Sequence[str], spellings: Spellings, *, interspersed: bool = Tru
             raise errors.UsageError(f"option {spelling} needs {needed}")
         options += values
     return [*options, "--", *arguments, *rest], used
+
+
+def _apart(words: Sequence[str], spellings: Spellings) -> Iterator[str]:
+    """The words with clusters of short options taken apart, up to ``--``; values of options stay as they are."""
+    rest = iter(words)
+    for word in rest:
+        if word == "--":
+            yield word
+            break
+        parts = [word]
+        if len(word) > 2 and word[0] == "-" != word[1] and word not in spellings:
+            parts = _letters(word, spellings) or parts
+        yield from parts
+        last = spellings.options.get(parts[-1])
+        if last is not None and takes_value(last):
+            yield from (value for _, value in zip(range(last.nargs), rest, strict=False))
+    yield from rest
+
+
+def _letters(word: str, spellings: Spellings) -> list[str] | None:
+    """The options that a cluster stands for, and the value attached to the last; None if it is no cluster."""
+    parts: list[str] = []
+    for at, letter in enumerate(word[1:], start=2):
+        option = spellings.options.get(f"-{letter}")
+        if option is None:
+            return None
+        parts.append(f"-{letter}")
+        if takes_value(option) and word[at:]:
+            return [*parts, word[at:]]
+    return parts
 
 
 def takes_value(option: click.Option) -> bool:

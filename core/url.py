@@ -97,8 +97,7 @@ class Url(NamedTuple):
             raise UsageError("cannot name the destination", where=str(self), why=f"{plain!r} is no name of a file")
         if self.is_http:
             name = _quote(name, safe="/")
-        scheme, path, host, port, user, password, _ = self  # several times as fast as _replace, for each file of a tree
-        return Url(scheme, f"{path.rstrip('/')}/{name}", host, port, user, password)
+        return self._replace(path=f"{self.path.rstrip('/')}/{name}", pattern=None)
 
     def parent(self) -> Url:
         """The directory that this is in, written as one."""
@@ -133,7 +132,7 @@ class Url(NamedTuple):
             return self.path
         user = f"{self.user}@" if self.user else ""
         path = self.path
-        if "%" in path and not self.is_http:
+        if not self.is_http:
             path = "".join(f"%25{part[1:]}" if number % 2 else part for number, part in enumerate(_parts(path)))
         return f"{self.scheme}://{user}{self.authority}{path}"
 

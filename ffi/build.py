@@ -22,7 +22,6 @@ AREAS = (
     "gsi",
     "gss",
     "listing",
-    "localfile",
     "pipeline",
     "pump",
     "relay",
@@ -52,7 +51,6 @@ PRELUDE = """
 #include "gsi.h"
 #include "gss.h"
 #include "listing.h"
-#include "localfile.h"
 #include "pipeline.h"
 #include "pump.h"
 #include "relay.h"

@@ -43,7 +43,6 @@ FOREIGN = (
     "XDG_CONFIG",
     "XDG_CACHE",
     "XDG_DATA",
-    "XDG_STATE",
     "LC_",
 )
 COLOURS = ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "LINES")
@@ -204,6 +203,54 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     made.user.save(directory / "usercert.pem", directory / "userkey.pem")
     made.user.save(directory / "usercert.pem", directory / "locked.pem", pass_phrase=made.pass_phrase.encode())
     return made
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """A grid with two MyProxy servers, one that keeps credentials and one that issues certificates.
+
+    The user's is kept as ``ada``: without a name, and as ``renewable``.
+    """
+
+    grid: Sandbox
+    pass_phrase: str = "Speak, friend, and enter"
+
+    @property
+    def ca(self) -> str:
+        """The contact of the one that issues certificates."""
+        return self.grid.variables["PYGLOBUS_SANDBOX_MYPROXY_CA"]
+
+    def prepare(self, directory: Path) -> dict[str, str]:
+        """What an environment needs whose directory of work is ``directory``: the pass phrase is there in ``phrase``,
+        and a proxy of its own.
+        """
+        (directory / "phrase").touch(mode=0o600)
+        (directory / "phrase").write_text(f"{self.pass_phrase}\n")
+        shutil.copy(self.grid.user.proxy, directory / "proxy")
+        return self.grid.variables | {"X509_USER_PROXY": str(directory / "proxy"), "LOGNAME": "ada"}
+
+
+@pytest.fixture(scope="session")
+def keeper(blank_user: Path) -> Iterator[Keeper]:
+    """MyProxy servers with something in them. Leave what is there as it is."""
+    from pyglobus.core import proxy
+    from pyglobus.core.myproxy import contact, credentials
+    from pyglobus.core.myproxy.session import Session
+
+    with Sandbox(run=("myproxy", "myproxy-ca")) as sandbox:
+        made = Keeper(sandbox)
+        mine = proxy.read(sandbox.user.proxy)
+        servers = contact.servers(sandbox.variables["PYGLOBUS_SANDBOX_MYPROXY"])
+        for name in (None, "renewable"):
+            with Session(servers, credential=mine, environ=sandbox.env) as session:
+                credentials.put(
+                    session,
+                    username="ada",
+                    pass_phrase=b"" if name else made.pass_phrase.encode(),
+                    name=name,
+                    policies=credentials.Policies(renewers="*") if name else None,
+                )
+        yield made
 
 
 #: A program that is the command ``pyglobus``, for an interpreter that need not have the entry points installed.

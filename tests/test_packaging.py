@@ -96,6 +96,7 @@ def test_a_wheel_of_the_source_distribution_uses_the_toolkit_at_globus_location(
         (version,) = {name.partition(".dist-info/")[0] for name in names if ".dist-info/" in name}
         information, share = f"{version}.dist-info", f"{version}.data/data/share"
         scripts = content.read(f"{information}/entry_points.txt").decode()
+        assert content.getinfo("pyglobus/ffi/myproxy-exchange").external_attr >> 16 & 0o111 == 0o111
     assert {name.partition("/")[0] for name in names} == {"pyglobus", information, f"{version}.data"}
     sources = {str(path.relative_to(ROOT)) for area in ("cli", "core") for path in (ROOT / area).rglob("*.py")}
     assert {f"pyglobus/{path}" for path in sources} <= names
@@ -126,10 +127,11 @@ def toolkit_at(prefix: Path) -> Path:
     system = {name: _variable(name, "globus-common") for name in ("pcfiledir", "libdir", "includedir")}
     (prefix / "lib" / "pkgconfig").mkdir(parents=True)
     (prefix / "include").symlink_to(system["includedir"])
-    for library in Path(system["libdir"]).glob("libglobus_*.so*"):
-        (prefix / "lib" / library.name).symlink_to(library)
+    for pattern in ("libglobus_*.so*", "libmyproxy.so*"):
+        for library in Path(system["libdir"]).glob(pattern):
+            (prefix / "lib" / library.name).symlink_to(library)
     moved = f"libdir={prefix}/lib\nincludedir={prefix}/include\n".replace(" ", r"\ ")
-    for description in Path(system["pcfiledir"]).glob("globus-*.pc"):
+    for description in (*Path(system["pcfiledir"]).glob("globus-*.pc"), Path(system["pcfiledir"], "myproxy.pc")):
         text = re.sub(r"^(libdir|includedir)=.*\n", "", description.read_text(), flags=re.M)
         (prefix / "lib/pkgconfig" / description.name).write_text(moved + text)
     for name in ("openssl", "libssl", "libcrypto"):  # these stay where they are

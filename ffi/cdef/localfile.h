@@ -1,2 +1,0 @@
-/* src/localfile.h */
-int pg_sync_system(int fd);
