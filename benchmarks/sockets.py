@@ -98,7 +98,7 @@ def pump(role: str, stack: str, count: int, port: int | None) -> None:
 
     with XioSocket(stack, XioOptions(authorization="self")) as sock:
         if role == "send":
-            message = bytes(MIB)
+            message = b"x" * MIB
             sock.connect(("127.0.0.1", port))
             for _ in range(count):
                 sock.sendall(message)

@@ -6,7 +6,7 @@ Differences that cannot be hidden, and are small:
 - an address is bound when the socket begins to listen: only then is the port known that the system has chosen;
 - `XioSocket.connect` and `XioSocket.accept` do the handshakes of the whole stack, and authorize the peer, before they
   return; when `accept` raises, only that one connection has failed;
-- with a time-out of zero an operation gets a millisecond, and a handshake goes on by itself;
+- with a time-out of zero an operation of any stack but tcp alone gets a millisecond, and a handshake goes on by itself;
 - a write on gsi that is cut short by a time-out spoils the stream: the socket can then only be closed;
 - gsi does not sign the end of a stream, so a protocol on it should say how much it sends.
 
@@ -32,6 +32,7 @@ from pyglobus.core.xio.address import Address
 from pyglobus.core.xio.failures import StackError, translated
 from pyglobus.core.xio.options import XioOptions, layers
 from pyglobus.core.xio.stream import open_stream
+from pyglobus.core.xio.traffic import Data, Direct, Through
 from pyglobus.core.xio.waiting import held, quiet_at_exit
 from pyglobus.ffi.engine import Operation, engine
 from pyglobus.ffi.errors import EngineError, GlobusError, OperationCancelled
@@ -43,9 +44,7 @@ from pyglobus.ffi.xio import Stack, XioHandle, XioServer
 __all__ = ["StackError", "XioSocket"]
 
 T = TypeVar("T")
-Data = bytes | bytearray | memoryview
-
-# What "at once" means for a time-out of zero: enough for data that has arrived to come up through the stack.
+# What "at once" means for a time-out of zero: enough for a connection to this machine.
 _AT_ONCE = 0.001
 # Drivers in which a write that is cut short leaves the stream as it was.
 _WHOLE = frozenset(("tcp", "udp", "file", "pipe"))
@@ -67,12 +66,10 @@ class XioSocket:
         self._release: Callable[[], None] | None = None
         self._streams = 0
         self._closed = False
-        self._spoilt = False
-        self._ended = False
         self._listens = False
         self._where: str | None = None
-        self._receiving = threading.Lock()
-        self._sending = threading.Lock()
+        self._accepting = threading.Lock()
+        self._traffic: Through | Direct | None = None
         self._peer: str | None = None
         self._delegated: bytes | None = None
 
@@ -136,6 +133,14 @@ class XioSocket:
             self._abandon()
             raise
         self._opening = None
+        self._traffic = self._opened()
+
+    def _opened(self) -> Through | Direct:
+        handle = self._handle
+        assert handle is not None
+        if self._names == ("tcp",):
+            return Direct(self._submit(handle.descriptor, what="cannot connect"), self._late)
+        return Through(handle, self._late, self._where, whole=_WHOLE.issuperset(self._names))
 
     def _judge(self) -> None:
         """No byte is handed out before this is over."""
@@ -204,7 +209,7 @@ class XioSocket:
         server = self._server
         if server is None:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-        with held(self._receiving, self._timeout):
+        with held(self._accepting, self._timeout):
             handle = self._await(server.accept(), self._timeout, what="cannot accept a connection")
         made = XioSocket([_written(layer) for layer in self._layers], self.options)
         made._listens = True
@@ -226,53 +231,24 @@ class XioSocket:
             raise self._late()
 
     def _send(self, data: Data, least: int, flags: int) -> int:
-        handle = self._ready(flags, 0)
-        if not least:
-            return 0
-        with held(self._sending, self._timeout):
-            try:
-                return handle.write(data, least, self._limit())
-            except (OperationCancelled, KeyboardInterrupt) as error:
-                self._spoilt = not _WHOLE.issuperset(self._names)
-                if isinstance(error, KeyboardInterrupt):
-                    raise
-                raise self._late() from None
-            except GlobusError as error:
-                raise translated(error, what="cannot send", where=self._where) from error
+        traffic = self._ready(flags, 0)
+        return traffic.send(data, least, self._timeout) if least else 0
 
     def recv(self, bufsize: int, flags: int = 0) -> bytes:
         """Receive at most ``bufsize`` bytes, as many as there are; b"" at the end. MSG_WAITALL waits for all."""
         if bufsize < 0:
             raise ValueError("negative buffersize in recv")
-        handle = self._ready(flags, socket.MSG_WAITALL)
-        if not bufsize or self._ended:
-            return b""
-        with held(self._receiving, self._timeout):
-            try:
-                data, self._ended = handle.read_new(bufsize, bufsize if flags else 1, self._limit())
-            except OperationCancelled:
-                raise self._late() from None
-            except GlobusError as error:
-                raise translated(error, what="cannot receive", where=self._where) from error
-        return data
+        traffic = self._ready(flags, socket.MSG_WAITALL)
+        return traffic.receive(bufsize, bufsize if flags else 1, self._timeout) if bufsize else b""
 
     def recv_into(self, buffer: bytearray | memoryview, nbytes: int = 0, flags: int = 0) -> int:
         """Receive into a writable buffer, up to ``nbytes`` or its size; 0 at the end. MSG_WAITALL waits for all."""
-        handle = self._ready(flags, socket.MSG_WAITALL)
+        traffic = self._ready(flags, socket.MSG_WAITALL)
         view = memoryview(buffer).cast("B")
         if nbytes < 0 or nbytes > len(view):
             raise ValueError("nbytes is negative or larger than the buffer")
         view = view[: nbytes or len(view)]
-        if not view or self._ended:
-            return 0
-        with held(self._receiving, self._timeout):
-            try:
-                count, self._ended = handle.read(view, len(view) if flags else 1, self._limit())
-            except OperationCancelled:
-                raise self._late() from None
-            except GlobusError as error:
-                raise translated(error, what="cannot receive", where=self._where) from error
-        return count
+        return traffic.receive_into(view, len(view) if flags else 1, self._timeout) if view else 0
 
     def makefile(
         self, mode: str = "r", buffering: int | None = None, *, encoding: str | None = None, errors: str | None = None,
@@ -286,7 +262,9 @@ class XioSocket:
 
     def native(self) -> XioHandle:
         """Of the package: the open handle, once all handshakes are over. It stays the socket's."""
-        return self._ready(0, 0)
+        self._ready(0, 0)
+        assert self._handle is not None, "an open connection has a handle"
+        return self._handle
 
     def settimeout(self, value: float | None) -> None:
         """Seconds that each of the following operations may take; None for no limit, 0 for at once or not at all."""
@@ -344,8 +322,9 @@ class XioSocket:
 
     def shutdown(self, how: int) -> None:
         """Send no more (SHUT_WR), receive no more (SHUT_RD), or both. For stacks on tcp."""
-        handle = self._ready(0, 0)
-        if self._names[0] != "tcp":
+        self._ready(0, 0)
+        handle = self._handle
+        if self._names[0] != "tcp" or handle is None:
             raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
         descriptor = self._submit(handle.descriptor, what="cannot shut down")
         with socket.socket(fileno=os.dup(descriptor)) as copy:
@@ -372,6 +351,9 @@ class XioSocket:
         if self._opening is not None:
             self._opening.cancel()
             self._opening = None
+        traffic, self._traffic = self._traffic, None
+        if traffic is not None:
+            traffic.leave()
         handle, self._handle = self._handle, None
         server, self._server = self._server, None
         if release is not None:
@@ -396,22 +378,17 @@ class XioSocket:
         if self._closed and not self._streams:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
 
-    def _ready(self, flags: int, known: int) -> XioHandle:
-        """The open handle, once its handshake is over."""
+    def _ready(self, flags: int, known: int) -> Through | Direct:
+        """The open connection, once its handshake is over."""
         self._usable()
         if flags & ~known:
             raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
         if self._opening is not None:
             self._finish_open(self._timeout)
-        if self._handle is None:
+        if self._traffic is None:
             raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
-        if self._spoilt:
-            raise StackError("cannot use the connection", where=self._where, why="a write on it was cut short")
-        return self._handle
-
-    def _limit(self) -> float | None:
-        """The seconds that an operation gets."""
-        return self._timeout or (None if self._timeout is None else _AT_ONCE)
+        self._traffic.require()
+        return self._traffic
 
     def _late(self) -> OSError:
         """The error for an operation that has not been done in its time, or whose socket was closed meanwhile."""
