@@ -13,6 +13,7 @@ from pyglobus.cli.units import format_duration, format_rate, format_size
 
 if TYPE_CHECKING:
     from pyglobus.core.job import JobEvent, JobResult
+    from pyglobus.core.journal import Resumed
     from pyglobus.core.transfer import Event, Result, Started, Transfer, Warned
     from pyglobus.core.url import Url
 
@@ -89,8 +90,12 @@ class JobDisplay:
         elif isinstance(event, job.FileStarted):
             self._start(event.source, event.destination)
         elif isinstance(event, job.FileSkipped):
-            self._output.event("skipped", {"source": event.source, "destination": event.destination}, "")
-            self._output.detail(f"up to date: {event.destination}")
+            where = {"source": event.source, "destination": event.destination, "resumed": event.resumed}
+            self._output.event("skipped", where, "")
+            self._output.detail(f"{'done before' if event.resumed else 'up to date'}: {event.destination}")
+        elif isinstance(event, job.JobResumed):
+            self._output.event("resumed", {"journal": event.journal, **event.resumed._asdict()}, "")
+            self._output.note(resumed(event.resumed))
         elif isinstance(event, Warned):
             warn(self._output, event)
         elif isinstance(event, job.FileFailed):
@@ -163,6 +168,7 @@ def record(result: Result) -> dict[str, object]:
         "attempts": result.attempts,
         "checksum": result.checksum,
         "checksum_algorithm": result.checksum_algorithm,
+        "resumed": result.resumed,
     }
 
 
@@ -181,6 +187,7 @@ def job_record(result: JobResult) -> dict[str, object]:
         "files": result.done,
         "failed": result.failed,
         "skipped": result.skipped,
+        "resumed": result.resumed,
         "bytes": result.bytes,
         "seconds": round(result.seconds, 6),
         "rate": round(result.bytes / result.seconds, 1) if result.seconds else 0.0,
@@ -192,4 +199,15 @@ def job_summary(result: JobResult) -> str:
     text = f"{result.done} files, {format_size(result.bytes)} in {format_duration(result.seconds)}"
     if result.bytes and result.seconds:
         text += f" ({format_rate(result.bytes / result.seconds)})"
-    return text + (f", {result.skipped} up to date" if result.skipped else "")
+    text += f", {result.skipped} up to date" if result.skipped else ""
+    return text + (f", {result.resumed} done before" if result.resumed else "")
+
+
+def resumed(before: Resumed) -> str:
+    """What an earlier run has left, in a line."""
+    parts = []
+    if before.files:
+        parts.append(f"{before.files} files ({format_size(before.bytes)}) are done")
+    if before.partial:
+        parts.append(f"{format_size(before.partial_bytes)} of {before.partial} more are there")
+    return "going on where it was broken off: " + ", ".join(parts)

@@ -65,12 +65,13 @@ TREE: Mapping[str, Entry] = {
         "Security",
         "pyglobus.cli.commands.cert",
         "cert",
-        "sign files, and verify signatures",
-        ("sign", "verify"),
+        "certificates and signatures",
+        ("sign", "verify", "explain"),
     ),
     "xio": Entry(
         "Diagnosis", "pyglobus.cli.commands.xio", "xio", "connections over any stack of drivers, GSI included", ("cat",)
     ),
+    "doctor": Entry("Diagnosis", "pyglobus.cli.commands.doctor", "doctor", "find out why a connection does not work"),
     "sandbox": Entry(
         "Local grid",
         "pyglobus.cli.commands.sandbox",

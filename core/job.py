@@ -12,18 +12,30 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from pyglobus.core import errors
-from pyglobus.core.batch import Batch, Way, way_of
+from pyglobus.core.batch import LARGEST, Batch, Way, way_of
+from pyglobus.core.events import (
+    FileDone,
+    FileFailed,
+    FileSkipped,
+    FileStarted,
+    JobEvent,
+    JobFinished,
+    JobProgress,
+    JobResult,
+    JobResumed,
+)
+from pyglobus.core.journal import Journal
 from pyglobus.core.localfile import make_directory
 from pyglobus.core.options import Options
 from pyglobus.core.plan import Directory, Item, Pair, Plan
 from pyglobus.core.remote import Facts, Remote
 from pyglobus.core.session import Session
-from pyglobus.core.sync import Sync
+from pyglobus.core.sync import Sync, look
 from pyglobus.core.transfer import Progress, Result, Retrying, Transfer, Warned
-from pyglobus.ffi.annotation import TYPE_CHECKING, NamedTuple
+from pyglobus.ffi.annotation import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pyglobus.core.aliases import Aliases
@@ -31,74 +43,14 @@ if TYPE_CHECKING:
 # Files that may wait between planner and workers: enough to keep them busy, too few to matter.
 _AHEAD = 1000
 _TICK = 0.1
+# Files that need nothing are told of so many at a time: a thread to hand each of them over would be most of the work.
+_TOGETHER = 200
 # A further connection is opened for so many waiting files, or bytes to come.
 _SHARE = 250
 _LARGE_SHARE = 64 << 20
 #: Connections that a job opens by itself.
 DEFAULT_CONCURRENCY = 4
 
-
-class FileStarted(NamedTuple):
-    """A worker begins with a file."""
-
-    source: str
-    destination: str
-    size: int | None
-
-
-class FileDone(NamedTuple):
-    """A file has arrived."""
-
-    result: Result
-
-
-class FileSkipped(NamedTuple):
-    """A file that is at its destination already (``sync``)."""
-
-    source: str
-    destination: str
-
-
-class FileFailed(NamedTuple):
-    """A file, or what should have been listed, that could not be copied."""
-
-    source: str
-    destination: str
-    error: errors.Error
-
-
-class JobProgress(NamedTuple):
-    """The whole, several times a second. ``total`` counts the bytes planned so far; ``planned`` tells if that is
-    all.
-    """
-
-    bytes: int
-    total: int
-    done: int
-    failed: int
-    skipped: int
-    files: int
-    planned: bool
-    seconds: float
-
-
-class JobResult(NamedTuple):
-    """What became of it: numbers of files, bytes moved, seconds."""
-
-    done: int
-    failed: int
-    skipped: int
-    bytes: int
-    seconds: float
-
-
-class JobFinished(NamedTuple):
-    """The end."""
-
-    result: JobResult
-
-
-JobEvent = FileStarted | FileDone | FileSkipped | FileFailed | Retrying | Warned | JobProgress | JobFinished
 _Queue = queue.Queue[Item | None]
 
 
@@ -116,10 +68,12 @@ class Job:
         sync: Sync | None = None,
         aliases: Aliases | None = None,
         accounted: bool = False,
+        journal: Journal | None = None,
         debug_fd: int = -1,
     ) -> None:
         """``concurrency`` 0: as many connections as serve the job. The deadline of ``options`` is that of the job.
 
+        What the ``journal`` says is done is not done again, and what is done is written to it; the job closes it.
         ``accounted``: `rest` can tell at any time what has not been copied; then all ``pairs`` are read at once.
         """
         self._pairs = list(pairs) if accounted else pairs
@@ -136,15 +90,20 @@ class Job:
         self._continue = continue_on_error
         self._concurrency = concurrency or DEFAULT_CONCURRENCY
         self._sync = sync
+        self._journal = journal
         self._debug_fd = debug_fd
         self._items: _Queue = queue.Queue(_AHEAD)
-        self._events: queue.SimpleQueue[JobEvent | None] = queue.SimpleQueue()
+        # None for the end of a thread.
+        self._events: queue.SimpleQueue[JobEvent | list[JobEvent] | None] = queue.SimpleQueue()
+        self._needless: list[JobEvent] = []
         self._sessions: list[Session] = []
         self._stop = threading.Event()
         self._cancelled = False
         self._moving: dict[int, int] = {}
         self._failures: list[errors.Error] = []
-        self._done = self._skipped = self._files = self._moved = self._total = 0
+        self._done = self._skipped = self._resumed = self._files = self._moved = self._total = 0
+        # Bytes of files that are done which an earlier run had moved.
+        self._before = 0
         self._planned = False
         self._asked = concurrency > 0
         #: Ways whose server has shown that it cannot serve a pipeline.
@@ -196,7 +155,21 @@ class Job:
                 target=self._guarded, args=(self._work, number), name=f"worker-{number}", daemon=True
             )
             threads.append(worker)
+        with ExitStack() as stack:
+            if self._journal is not None:
+                stack.callback(self._close_journal)
+            yield from self._all(threads, started)
+            self._judge()
+            if self._journal is not None:
+                self._journal.complete()
+        seconds = time.monotonic() - started
+        result = JobResult(self._done, len(self._failures), self._skipped, self._moved, seconds, self._resumed)
+        yield JobFinished(result)
+
+    def _all(self, threads: list[threading.Thread], started: float) -> Generator[JobEvent, None, None]:
         try:
+            if self._journal is not None and any(self._journal.resumed):
+                yield JobResumed(self._journal.path, self._journal.resumed)
             for thread in threads:
                 thread.start()
             yield from self._follow(len(threads), started)
@@ -206,21 +179,23 @@ class Job:
                 for session in list(self._sessions):
                     session.cancel()
                 for thread in threads:
-                    thread.join()
-        self._judge()
-        result = JobResult(self._done, len(self._failures), self._skipped, self._moved, time.monotonic() - started)
-        yield JobFinished(result)
+                    if thread.ident is not None:
+                        thread.join()
 
     def _follow(self, running: int, started: float) -> Generator[JobEvent, None, None]:
         shown = 0.0
         while running:
+            came: JobEvent | list[JobEvent] | None = []
             with suppress(queue.Empty):
-                event = self._events.get(timeout=_TICK)
-                if event is None:
-                    running -= 1
-                    continue
+                came = self._events.get(timeout=_TICK)
+            if came is None:
+                running -= 1
+                continue
+            for event in came if isinstance(came, list) else [came]:
                 self._count(event)
                 yield event
+            if self._journal is not None and self._events.empty():
+                self._journal.flush()
             now = time.monotonic()
             if self._limit is not None and now - started > self._limit:
                 raise errors.DeadlineExceeded("deadline reached", hint="--timeout sets it")
@@ -232,8 +207,10 @@ class Job:
         if isinstance(event, FileDone):
             self._done += 1
             self._moved += event.result.bytes
+            self._before += event.result.resumed
         elif isinstance(event, FileSkipped):
-            self._skipped += 1
+            self._skipped += not event.resumed
+            self._resumed += event.resumed
         elif isinstance(event, FileFailed):
             self._failures.append(event.error)
             if not self._continue:
@@ -242,8 +219,8 @@ class Job:
     def _progress(self, seconds: float) -> JobProgress:
         moving = sum(list(self._moving.values()))
         return JobProgress(
-            self._moved + moving, self._total, self._done, len(self._failures), self._skipped, self._files,
-            self._planned, seconds,
+            self._moved + self._before + moving, self._total, self._done, len(self._failures), self._skipped,
+            self._files, self._planned, seconds,
         )  # fmt: skip
 
     def _judge(self) -> None:
@@ -251,7 +228,7 @@ class Job:
             raise errors.Cancelled("cancelled")
         if not self._failures:
             return
-        if not self._continue or (len(self._failures) == 1 and not self._done + self._skipped):
+        if not self._continue or (len(self._failures) == 1 and not self._done + self._skipped + self._resumed):
             raise self._failures[0]
         raise errors.PartlyDone(
             f"{len(self._failures)} of {self._files} files failed" if self._files else "nothing could be copied",
@@ -299,16 +276,28 @@ class Job:
                     if not self._continue:
                         return
                 self._taken = number
+            if self._journal is not None and not self._stop.is_set():
+                self._journal.planned(self._files, self._total)
         finally:
+            self._tell_needless()
             self._planned = True
             for _ in range(self._concurrency):
                 self._put(None)
 
     def _offer(self, session: Session, item: Item) -> None:
         self._files += 1
+        journal = self._journal
+        if journal is not None:
+            if not item.listed:
+                size, modified = look(session, self._options, item.source)
+                item = item._replace(size=size, modified=modified)
+            if journal.has(item):
+                self._skip(item, resumed=True)
+                return
         if self._sync is not None and not self._sync.differs(session, self._options, item):
-            self._events.put(FileSkipped(str(item.source), str(item.destination)))
+            self._skip(item)
             return
+        self._tell_needless()
         self._total += item.size or 0
         if self._accounted:
             self._open[str(item.source), str(item.destination)] = item
@@ -321,6 +310,16 @@ class Job:
     def _settle(self, source: str, destination: str) -> None:
         """A file is where it belongs."""
         self._open.pop((source, destination), None)
+
+    def _skip(self, item: Item, *, resumed: bool = False) -> None:
+        self._needless.append(FileSkipped(str(item.source), str(item.destination), resumed))
+        if len(self._needless) >= _TOGETHER:
+            self._tell_needless()
+
+    def _tell_needless(self) -> None:
+        if self._needless:
+            told, self._needless = self._needless, []
+            self._events.put(told)
 
     def _put(self, item: Item | None) -> None:
         while True:
@@ -390,6 +389,10 @@ class Job:
             self._open[str(placed.source), str(placed.destination)] = placed
         return placed
 
+    def _unplaced(self, item: Item) -> Item:
+        """The item as it was planned, by whichever hosts it went."""
+        return item if self._aliases is None else self._aliases.item(item, 0)
+
     def _batch(self, session: Session, number: int, way: Way, first: Item) -> Item | None:
         """Copy what goes the way of ``first`` down a pipeline; the item that comes after it, if it was taken."""
 
@@ -404,17 +407,17 @@ class Job:
         def begun(item: Item) -> None:
             self._events.put(FileStarted(str(item.source), str(item.destination), item.size))
 
-        def done(result: Result) -> None:
+        def done(item: Item, result: Result) -> None:
             nonlocal counted
             counted += result.bytes
-            self._settle(result.source, result.destination)
-            self._events.put(FileDone(result))
+            self._arrived(item, result)
 
         def failed(item: Item, error: errors.Error) -> None:
             self._events.put(FileFailed(str(item.source), str(item.destination), error))
 
         batch = Batch(
-            session, self._options, way, first, ahead=way not in self._careful,
+            session, self._options, way, first,
+            ahead=way not in self._careful, key=self._journal.key if self._journal is not None else 0,
             take=take, moved=moved, stopped=self._stop.is_set, begun=begun, done=done, failed=failed,
         )  # fmt: skip
         batch.run()
@@ -445,7 +448,10 @@ class Job:
             self._events.put(FileStarted(source, destination, item.size))
         try:
             known = Facts("file", item.size) if item.listed and not options.preserve else None
-            transfer = Transfer(item.source, item.destination, options, session=session, known=known)
+            partial = None
+            if self._journal is not None and _is_large(item, options):
+                partial = self._journal.partial(self._unplaced(item))
+            transfer = Transfer(item.source, item.destination, options, session=session, known=known, partial=partial)
             result = transfer.run(on_event)
         except errors.Error as error:
             self._moving[number] = 0
@@ -453,5 +459,40 @@ class Job:
                 self._events.put(FileFailed(source, destination, error))
             return
         self._moving[number] = 0
-        self._settle(source, destination)
+        self._arrived(item, result)
+
+    def _arrived(self, item: Item, result: Result) -> None:
+        self._settle(result.source, result.destination)
+        if self._journal is not None:
+            self._journal.done(self._unplaced(item), result)
         self._events.put(FileDone(result))
+
+    def _close_journal(self) -> None:
+        """On the way out of a job that failed, what made it fail is told rather than a full disk."""
+        if self._journal is not None:
+            with suppress(errors.DataError):
+                self._journal.close()
+
+
+def _is_large(item: Item, options: Options) -> bool:
+    """Whether what there is of an item, should it not become whole, is worth keeping, and can be gone on with."""
+    if item.size is None or item.size <= LARGEST or item.destination.is_stream or item.source.is_http:
+        return False
+    side = options.destination
+    special = side.module or side.disk_stack or options.ascii or options.in_place or options.partial
+    return not special and not item.destination.is_http
+
+
+__all__ = [
+    "DEFAULT_CONCURRENCY",
+    "FileDone",
+    "FileFailed",
+    "FileSkipped",
+    "FileStarted",
+    "Job",
+    "JobEvent",
+    "JobFinished",
+    "JobProgress",
+    "JobResult",
+    "JobResumed",
+]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pyglobus.core.faults import Role
+    from pyglobus.core.partial import Partial
 
 
 class LocalSource:
@@ -90,14 +91,22 @@ class LocalDestination:
     """
 
     def __init__(
-        self, path: str, *, in_place: bool = False, keep: bool = False, create_directories: bool = False
+        self,
+        path: str,
+        *,
+        in_place: bool = False,
+        keep: bool = False,
+        create_directories: bool = False,
+        partial: Partial | None = None,
     ) -> None:
         """Open ``path`` for writing; ``-`` is standard output.
 
         ``in_place``: no temporary name. ``keep``: what the file holds already stays where it is not overwritten.
+        ``partial`` names the temporary file, which then stays when this is left, and may be there already.
         """
         self.path = path
         self.fd = -1
+        self._partial = partial
         self._temporary: str | None = None
         self._target = path
         if path == "-":
@@ -141,13 +150,17 @@ class LocalDestination:
         """
         if status is not None and not os.access(self._target, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        directory, name = os.path.split(self._target)
-        # The name is cut so that the temporary one is not longer than a directory takes (255 bytes).
-        stem = os.fsdecode(os.fsencode(name)[:200])
-        temporary = os.path.join(directory, f".{stem}.{os.urandom(4).hex()}.part")
         mode = 0o666 if status is None else stat.S_IMODE(status.st_mode)
         try:
-            self.fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode & 0o777)
+            if self._partial is None:
+                directory, name = os.path.split(self._target)
+                # The name is cut so that the temporary one is not longer than a directory takes (255 bytes).
+                stem = os.fsdecode(os.fsencode(name)[:200])
+                temporary = os.path.join(directory, f".{stem}.{os.urandom(4).hex()}.part")
+                self.fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode & 0o777)
+            else:
+                temporary = self._partial.path(self._target)
+                self.fd = _own_file(temporary, mode & 0o777)
         except PermissionError:
             if status is None:
                 raise
@@ -162,6 +175,10 @@ class LocalDestination:
                 return False
             os.fchmod(self.fd, mode)
         return True
+
+    def holds(self, end: int) -> bool:
+        """Whether the temporary file has so many bytes already."""
+        return self._temporary is not None and os.fstat(self.fd).st_size >= end
 
     @property
     def seekable(self) -> bool:
@@ -216,6 +233,12 @@ class LocalDestination:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
 
+    def leave(self) -> None:
+        """Close; a temporary file that has a `Partial` stays for the next run, others go. Idempotent."""
+        if self._partial is not None:
+            self._temporary = None
+        self.discard()
+
     def __enter__(self) -> LocalDestination:
         return self
 
@@ -232,6 +255,17 @@ def make_directory(path: str) -> None:
         os.makedirs(path, exist_ok=True)
     except OSError as error:
         raise _explained(error, what="cannot make directory", where=path, role="destination") from error
+
+
+def _own_file(path: str, mode: int) -> int:
+    """A file that may be there from an earlier run, but is nobody else's, and has no other name."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    fd = os.open(path, flags, mode)
+    status = os.fstat(fd)
+    if stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid() and status.st_nlink == 1:
+        return fd
+    os.close(fd)
+    raise OSError(errno.EEXIST, os.strerror(errno.EEXIST), path)
 
 
 def same_file(source: LocalSource, path: str) -> bool:

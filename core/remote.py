@@ -49,19 +49,27 @@ class Facts(NamedTuple):
 
 def parse_facts(line: bytes) -> Facts:
     """Facts from a line of MLST or MLSD. Raises `errors.ProtocolError`."""
-    head = line.strip().partition(b" ")[0].decode("ascii", "replace").lower()
-    pairs = dict(part.split("=", 1) for part in head.split(";") if "=" in part)
-    if len(line) > _MAX_FACTS or not pairs:
+    head = ";" + line.strip().partition(b" ")[0].decode("ascii", "replace").lower()
+    if len(line) > _MAX_FACTS or "=" not in head:
         raise errors.ProtocolError("cannot understand the server's facts", why=repr(line[:80]))
-    size = pairs.get("size", "")
-    mode = pairs.get("unix.mode", "")
+    size, mode = _fact(head, ";size=") or "", _fact(head, ";unix.mode=") or ""
     return Facts(
-        pairs.get("type", ""),
+        _fact(head, ";type=") or "",
         int(size) if len(size) <= _SIZE_DIGITS and size.isascii() and size.isdigit() else None,
-        pairs.get("modify"),
+        _fact(head, ";modify="),
         int(mode, 8) if 0 < len(mode) <= _MODE_DIGITS and _OCTAL.issuperset(mode) else None,
-        pairs.get("unique"),
+        _fact(head, ";unique="),
     )
+
+
+def _fact(head: str, mark: str) -> str | None:
+    """What stands behind ``mark``; a line of a listing has many more facts than are wanted."""
+    start = head.find(mark)
+    if start < 0:
+        return None
+    start += len(mark)
+    end = head.find(";", start)
+    return head[start:] if end < 0 else head[start:end]
 
 
 class Remote:
@@ -229,9 +237,30 @@ class Remote:
         """Set the time of the file's last change; whole seconds count."""
         self._run(lambda handle, plain: handle.utime(self.wire, int(modified), plain), "cannot set the time")
 
+    def remove_directory(self) -> None:
+        """Remove this directory, which must be empty."""
+        self._run(lambda handle, plain: handle.remove_directory(self.wire, plain), "cannot remove directory")
+
+    def move(self, place: Remote) -> None:
+        """Give this file the name of ``place`` on the same server; what had that name is gone."""
+        try:
+            self._move(place)
+        except errors.Error as error:
+            if isinstance(error, errors.TransientError | errors.Cancelled) or place.stat() is None:
+                raise
+            place.delete()  # not every server replaces what is there
+            self._move(place)
+
+    def _move(self, place: Remote) -> None:
+        self._run(lambda handle, plain: handle.move(self.wire, place.wire, plain), "cannot rename")
+
+    def beside(self, url: Url) -> Remote:
+        """Another place on the same server, with the attributes of this one."""
+        return Remote(self._session, url, self._side, self._options, self.role)
+
     def child(self, name: str) -> Remote:
         """The entry ``name`` of this directory."""
-        return Remote(self._session, self.url.join(name), self._side, self._options, self.role)
+        return self.beside(self.url.join(name))
 
     def listing(self, kind: str) -> Generator[bytes, None, None]:
         """A listing of this directory in pieces as they come: of "names" or "facts" (see `pyglobus.ffi.ftp`)."""
@@ -274,7 +303,7 @@ class Remote:
         handle.forget(self.wire)
 
     def _parent(self) -> Remote:
-        return Remote(self._session, self.url.parent(), self._side, self._options, self.role)
+        return self.beside(self.url.parent())
 
     def _run(self, start: Callable[[FtpHandle, FtpOptions], Operation], what: str, role: Role | None = None) -> Any:
         """Do a small operation; once more, with delegation, if it is that which the server misses.

@@ -17,6 +17,7 @@ from collections.abc import Generator
 from pyglobus.core import errors
 from pyglobus.core.localfile import LocalDestination, LocalSource
 from pyglobus.core.options import Options
+from pyglobus.core.partial import Ranges
 from pyglobus.core.remote import Facts, Remote
 from pyglobus.core.session import TICK, Session
 from pyglobus.core.url import Url
@@ -56,6 +57,18 @@ class Route(ABC):
     def recover(self) -> None:
         """After a failed attempt: get ready to go on where the protocol allows it, else to begin anew."""
 
+    def resume(self, ranges: Ranges) -> bool:
+        """Before the first attempt: skip these ranges, which are at the destination from an earlier run.
+
+        False if that cannot be; then all is moved.
+        """
+        del ranges
+        return False
+
+    def verified(self) -> Ranges:
+        """Ranges that are at the destination for certain, those of `resume` among them; may be asked at any time."""
+        return []
+
     def total(self) -> int | None:
         """Bytes to come, where only the route has been told."""
         return None
@@ -89,6 +102,7 @@ class _Handled(Route):
     def __init__(self, session: Session, options: Options) -> None:
         super().__init__(session, options)
         self.handle = session.handle()
+        self.handle.ranges, self.handle.marker = [], None  # those of the transfer before
         self._offset = -1
         self._ranges: list[tuple[int, int]] = []
         self._begun = False
@@ -101,6 +115,22 @@ class _Handled(Route):
 
     def _marker(self) -> Marker:
         return Marker(self._offset, self._ranges)
+
+    def resume(self, ranges: Ranges) -> bool:
+        self._go_on(ranges, extended=self.extended)
+        return self.base > 0
+
+    def verified(self) -> Ranges:
+        """What the servers have confirmed by restart markers: in stream mode there are none."""
+        if not self.extended:
+            return [(0, self._offset)] if self._offset > 0 else []
+        self.handle.refresh()
+        return merge([*self._ranges, *parse_ranges(self.handle.marker)])
+
+    @property
+    @abstractmethod
+    def extended(self) -> bool:
+        """Whether data goes in MODE E, which can skip any range."""
 
     def _go_on(self, ranges: list[tuple[int, int]], *, extended: bool) -> None:
         """From now on skip what is there: these ranges in MODE E, what comes before the first hole in stream mode."""
@@ -139,17 +169,34 @@ class Put(_Handled):
             self._begun |= self.handle.begun
 
     def recover(self) -> None:
-        """In stream mode go on at the end of the remote file; MODE E sends all again, since it may have left holes.
+        """In stream mode go on at the end of the remote file; in MODE E send what the server has not confirmed, since
+        there may be holes.
 
         A remote file that is longer than what was sent is not what was sent: then the server has never begun.
         """
         sent = self.base + self.bytes()
+        confirmed = self.verified()
         self._remote.forget(self.handle)
         if self._source.changed():
             raise _changed(self._source.path)
-        if not self.options.partial and not self._remote.extended:
+        if self.options.partial:
+            return
+        if self.extended:
+            self._go_on(confirmed, extended=True)
+        else:
             there = self._remote.size() or 0
             self._go_on([(0, there)] if there <= sent else [], extended=False)
+
+    def resume(self, ranges: Ranges) -> bool:
+        """In stream mode a server writes from first to last, so that all that is there counts."""
+        if not self.extended:
+            there = self._remote.size() or 0
+            ranges = [(0, there)] if there <= (self._source.size or 0) else []
+        return super().resume(ranges)
+
+    @property
+    def extended(self) -> bool:
+        return self._remote.extended
 
 
 class Get(_Handled):
@@ -190,6 +237,19 @@ class Get(_Handled):
         if not extended:
             self._kept = self._kept[:1] if self.base else []
 
+    def resume(self, ranges: Ranges) -> bool:
+        self._go_on(ranges, extended=self.extended)
+        self._kept = (ranges if self.extended else ranges[:1]) if self.base else []
+        return self.base > 0
+
+    def verified(self) -> Ranges:
+        self.handle.refresh()
+        return merge([*self._kept, *self.handle.ranges])
+
+    @property
+    def extended(self) -> bool:
+        return self._remote.extended
+
     def received(self) -> int:
         """Distinct bytes that have arrived in all attempts."""
         return sum(end - start for start, end in self._kept)
@@ -206,6 +266,10 @@ class ThirdParty(_Handled):
         self._destination = destination
         # Bytes at the destination when it was last looked at; None if it does not tell.
         self._seen: int | None = 0
+
+    @property
+    def extended(self) -> bool:
+        return self._source.extended
 
     def patience(self, limit: float) -> float:
         """Servers that report do so every few seconds."""
@@ -244,11 +308,11 @@ class ThirdParty(_Handled):
             self._begun |= self.handle.begun
 
     def recover(self) -> None:
-        ranges = parse_ranges(self.handle.marker)
+        confirmed = self.verified() if self.extended else parse_ranges(self.handle.marker)
         self._source.forget(self.handle)
         self._destination.forget(self.handle)
         if not self.options.partial:
-            self._go_on(ranges, extended=self._source.extended)
+            self._go_on(confirmed, extended=self.extended)
 
 
 class Relay(Route):

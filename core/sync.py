@@ -43,7 +43,7 @@ class Sync:
             return False
         size, modified = item.size, item.modified
         if not item.listed:
-            size, modified = _look(session, options, item.source)
+            size, modified = look(session, options, item.source)
         if size != there.size:
             return True
         if self._level == TIME:
@@ -69,7 +69,8 @@ def _entries(session: Session, options: Options, directory: Url) -> Iterator[Ent
     return list_remote(Remote(session, directory, options.destination, options, "destination"))
 
 
-def _look(session: Session, options: Options, url: Url) -> tuple[int | None, float | None]:
+def look(session: Session, options: Options, url: Url) -> tuple[int | None, float | None]:
+    """Size and time of a source that no listing has told of; None for what cannot be known."""
     if url.is_local:
         with LocalSource(url.path) as source:
             return source.size, source.status.st_mtime

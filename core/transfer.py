@@ -27,6 +27,7 @@ from functools import partial
 from pyglobus.core import checksum, errors, faults
 from pyglobus.core.localfile import LocalDestination, LocalSource, same_file
 from pyglobus.core.options import Options, Side
+from pyglobus.core.partial import Partial
 from pyglobus.core.remote import Facts, Remote
 from pyglobus.core.route import Get, LocalCopy, Put, Relay, Route, ThirdParty, ftp_end, http_end
 from pyglobus.core.session import TICK, Session
@@ -37,6 +38,10 @@ from pyglobus.ffi.relay import RelayEnd
 # Seconds that removing a cancelled upload may take: a far server needs its round trips, a dead one keeps us waiting.
 _CLEAN_UP_LIMIT = 1.0
 _LONGEST_PAUSE = 120.0
+# Seconds between two looks at what of a file is verified, for who wants to know.
+_NOTE_EVERY = 1.0
+# Faults after which what has arrived is not worth keeping.
+_SPOILT = ("short-file", "long-file", "checksum-mismatch", "source-changed")
 
 
 class Started(NamedTuple):
@@ -71,7 +76,9 @@ class Warned(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What was done: bytes moved, seconds from the first to the last of them, attempts, the checksum if asked for."""
+    """What was done: bytes moved, seconds from the first to the last of them, attempts, the checksum if asked for, and
+    the bytes of the file that an earlier run had moved (``resumed``).
+    """
 
     source: str
     destination: str
@@ -81,6 +88,7 @@ class Result(NamedTuple):
     attempts: int
     checksum: str | None = None
     checksum_algorithm: str | None = None
+    resumed: int = 0
 
     @property
     def rate(self) -> float:
@@ -109,8 +117,11 @@ class Transfer:
         *,
         session: Session | None = None,
         known: Facts | None = None,
+        partial: Partial | None = None,
     ) -> None:
         """``known`` are facts of the source from a listing: then neither end is looked at again before the bytes move.
+        With a ``partial`` the destination keeps a temporary name until it is whole, what it holds is gone on with, and
+        after a failure it stays.
 
         Raises `errors.UsageError` for URLs that make no sense together.
         """
@@ -133,6 +144,7 @@ class Transfer:
         if self.source == self.destination and not self.source.is_stream:
             raise _same(self.source)
         self._known = known
+        self._partial = partial
         # Between a server with GSI and one without, data channels cannot be authenticated.
         mixed = self.source.is_ftp and self.destination.is_ftp and self.source.scheme != self.destination.scheme
         self._ftp_options = self.options
@@ -145,6 +157,8 @@ class Transfer:
         self._destination_file: LocalDestination | None = None
         self._source_remote: Remote | None = None
         self._destination_remote: Remote | None = None
+        # What is moved to its place when it is whole; None where the place is written to.
+        self._place: Remote | None = None
         self._source_facts: Facts | None = None
         # What was at the remote destination before, if it was looked at.
         self._looked = False
@@ -195,6 +209,7 @@ class Transfer:
     def _go(self) -> Generator[Event, None, Result]:
         options = self.options
         route = self._open()
+        before = self._resume(route)
         with self._cleaning(route):
             yield Started(str(self.source), str(self.destination), route.name, self._total)
             started = time.monotonic()
@@ -211,10 +226,31 @@ class Transfer:
             self.session.check()  # who says stop at the last moment finds nothing either
             if self._destination_file is not None:
                 self._destination_file.commit()
+            elif self._destination_remote is not None and self._place is not None:
+                self._destination_remote.move(self._place)
         return Result(
-            str(self.source), str(self.destination), route.name, moved, seconds, self._attempts,
-            digest, options.checksum_algorithm.lower() if digest else None,
+            str(self.source), str(self.destination), route.name, moved - before, seconds, self._attempts,
+            digest, options.checksum_algorithm.lower() if digest else None, before,
         )  # fmt: skip
+
+    def _resume(self, route: Route) -> int:
+        """Let the route go on with what an earlier run has left; how many bytes that are."""
+        partial, file, remote = self._partial, self._destination_file, self._destination_remote
+        if partial is None:
+            return 0
+        ranges = partial.ranges
+        if ranges is not None and file is not None and ranges and not file.holds(ranges[-1][1]):
+            ranges = None
+        if ranges is not None and remote is not None:
+            facts = remote.stat()
+            if facts is None or (ranges and (facts.size or 0) < ranges[-1][1]):
+                ranges = None
+        if ranges is not None and route.resume(ranges):
+            return route.base
+        if file is not None and file.seekable:
+            file.rewind()
+        partial.note([])
+        return 0
 
     # The two ends ----------------------------------------------------------------------------------------------------
 
@@ -297,14 +333,21 @@ class Transfer:
         url, options = self.destination, self.options
         if url.is_local or url.is_stream:
             destination = LocalDestination(
-                url.path, in_place=options.in_place, keep=options.partial, create_directories=options.create_directories
+                url.path,
+                in_place=options.in_place,
+                keep=options.partial,
+                create_directories=options.create_directories,
+                partial=self._partial,
             )
             self._destination_file = destination
-            self._stack.callback(destination.discard)
+            self._stack.callback(destination.leave)
         elif url.is_ftp:
-            self._destination_remote = self._remote(url, options.destination, "destination")
+            self._destination_remote = place = self._remote(url, options.destination, "destination")
             if self._known is None:
-                self._look_at_destination(self._destination_remote)
+                self._look_at_destination(place)
+            if self._partial is not None:
+                self._place = place
+                self._destination_remote = place.beside(self._partial.url(url))
 
     def _look_at_destination(self, remote: Remote) -> None:
         url = remote.url
@@ -337,9 +380,16 @@ class Transfer:
         try:
             yield
         except BaseException as error:
-            if self._destination_remote is not None:
+            spoilt = isinstance(error, errors.Error) and error.fault in _SPOILT
+            if self._partial is not None and not spoilt:
+                self._partial.note(route.verified())
+            elif self._destination_remote is not None:
                 with suppress(errors.Error):
                     self._clean_up(self._destination_remote, route.begun(), error)
+            if self._partial is not None and spoilt:
+                self._partial.note([])
+                if self._destination_file is not None:
+                    self._destination_file.discard()
             raise
 
     def _clean_up(self, remote: Remote, begun: bool, error: BaseException) -> None:
@@ -350,7 +400,7 @@ class Transfer:
             facts = place.stat()
             if facts is None or facts.kind != "file":
                 return
-            if self._looked and self._before is None:
+            if self._place is not None or (self._looked and self._before is None):
                 place.delete()
             elif not self.options.partial and (facts != self._before if self._looked else begun):
                 place.delete()  # the old file is gone anyway
@@ -404,9 +454,13 @@ class Transfer:
         """One attempt, with events, and an end to standing still."""
         limit = self.options.stall_timeout
         last, since = -1, time.monotonic()
+        noted = since
         attempt = route.attempt()
         for _ in attempt:
             now, moved = time.monotonic(), route.bytes()
+            if self._partial is not None and now - noted >= _NOTE_EVERY:
+                noted = now
+                self._partial.note(route.verified())
             if self._total is None:
                 self._total = route.total()
             if moved != last:
@@ -437,7 +491,7 @@ class Transfer:
         arrived: int | None = moved
         if isinstance(route, Get):
             arrived = route.received()
-        elif isinstance(route, ThirdParty) or (self._attempts > 1 and not self.options.partial):
+        elif isinstance(route, ThirdParty) or (self._attempts + route.base > 1 and not self.options.partial):
             # What servers report is not always the last word; what came in several attempts is better looked at.
             arrived = self._size_at_destination()
         if self._total is None or arrived is None:

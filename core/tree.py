@@ -13,6 +13,7 @@ import os
 import stat
 import time
 from collections.abc import Generator, Iterator
+from functools import lru_cache
 
 from pyglobus.core import errors
 from pyglobus.core.remote import Facts, Remote, parse_facts
@@ -79,14 +80,27 @@ def list_remote(remote: Remote) -> Iterator[Entry]:
 
 def parse_time(modified: str | None) -> float | None:
     """Seconds since the epoch of a time as MLST and MDTM give it (RFC 3659: YYYYMMDDHHMMSS[.sss], UTC)."""
-    if modified is None:
+    if modified is None or len(modified) < 14 or modified[14:15] not in ("", "."):
         return None
-    whole, _, fraction = modified.partition(".")
+    whole = modified[:14]
+    if not (whole.isascii() and whole.isdecimal()):
+        return None
+    midnight, hour, minute, second = _midnight(whole[:8]), int(whole[8:10]), int(whole[10:12]), int(whole[12:])
+    if midnight is None or hour > 23 or minute > 59 or second > 60:
+        return None
+    fraction = modified[15:]
+    return midnight + hour * 3600 + minute * 60 + second + (float(f"0.{fraction}") if fraction.isdecimal() else 0.0)
+
+
+@lru_cache(maxsize=1024)
+def _midnight(day: str) -> int | None:
+    """When a day (YYYYMMDD) begins; listings name the same days over and over. None for a day that there is not."""
+    wanted = int(day[:4]), int(day[4:6]), int(day[6:])
     try:
-        seconds = calendar.timegm(time.strptime(whole, "%Y%m%d%H%M%S"))
-    except ValueError:
+        begins = calendar.timegm((*wanted, 0, 0, 0))
+        return begins if time.gmtime(begins)[:3] == wanted else None
+    except (ValueError, OverflowError):
         return None
-    return seconds + (float(f"0.{fraction}") if fraction.isdecimal() else 0.0)
 
 
 def _lines(chunks: Generator[bytes, None, None]) -> Iterator[bytes]:

@@ -97,7 +97,8 @@ class Url(NamedTuple):
             raise UsageError("cannot name the destination", where=str(self), why=f"{plain!r} is no name of a file")
         if self.is_http:
             name = _quote(name, safe="/")
-        return self._replace(path=f"{self.path.rstrip('/')}/{name}", pattern=None)
+        scheme, path, host, port, user, password, _ = self  # several times as fast as _replace, for each file of a tree
+        return Url(scheme, f"{path.rstrip('/')}/{name}", host, port, user, password)
 
     def parent(self) -> Url:
         """The directory that this is in, written as one."""
@@ -132,7 +133,7 @@ class Url(NamedTuple):
             return self.path
         user = f"{self.user}@" if self.user else ""
         path = self.path
-        if not self.is_http:
+        if "%" in path and not self.is_http:
             path = "".join(f"%25{part[1:]}" if number % 2 else part for number, part in enumerate(_parts(path)))
         return f"{self.scheme}://{user}{self.authority}{path}"
 

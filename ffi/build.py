@@ -22,6 +22,7 @@ AREAS = (
     "gsi",
     "gss",
     "listing",
+    "localfile",
     "pipeline",
     "pump",
     "relay",
@@ -51,6 +52,7 @@ PRELUDE = """
 #include "gsi.h"
 #include "gss.h"
 #include "listing.h"
+#include "localfile.h"
 #include "pipeline.h"
 #include "pump.h"
 #include "relay.h"

@@ -109,14 +109,18 @@ class Marker:
 
     def __init__(self, offset: int = -1, ranges: Sequence[tuple[int, int]] = ()) -> None:
         self._offset = offset
-        self._ranges = ranges
+        self.ranges = ranges
         self.pointer: Any = ffi.NULL
+
+    def pairs(self) -> Any:
+        """The ranges as C takes them: start, end, start, end."""
+        return ffi.new("int64_t[]", [edge for pair in self.ranges for edge in pair])
 
     def open(self) -> Any:
         """The C marker, or NULL where there is nothing to skip."""
-        if self._offset > 0 or self._ranges:
-            pairs = ffi.new("int64_t[]", [edge for pair in self._ranges for edge in pair])
-            self.pointer = lib.pg_marker_new(self._offset if self._offset > 0 else -1, pairs, len(self._ranges))
+        if self._offset > 0 or self.ranges:
+            offset = self._offset if self._offset > 0 else -1
+            self.pointer = lib.pg_marker_new(offset, self.pairs(), len(self.ranges))
             if self.pointer == ffi.NULL:
                 raise MemoryError
         return self.pointer
@@ -175,6 +179,8 @@ class FtpHandle:
         #: Ranges received by the last download, and the last restart marker of a third-party transfer or upload.
         self.ranges: list[tuple[int, int]] = []
         self.marker: str | None = None
+        # Brings these two up to date; set while a transfer runs.
+        self._look: Callable[[], None] | None = None
         #: Whether the last upload or third-party transfer may have changed its destination: the server has not refused.
         self.begun = False
 
@@ -350,6 +356,22 @@ class FtpHandle:
             [options],
         )
 
+    def remove_directory(self, url: str, options: FtpOptions) -> Operation:
+        """Remove a directory that is empty."""
+        return self._operate(
+            lambda handle, attr, record: lib.globus_ftp_client_rmdir(handle, encode(url), attr[0], DONE, record),
+            [options],
+        )
+
+    def move(self, url: str, to: str, options: FtpOptions) -> Operation:
+        """Give a file another name on the same server, in place of what may have that name."""
+        return self._operate(
+            lambda handle, attr, record: lib.globus_ftp_client_move(
+                handle, encode(url), encode(to), attr[0], DONE, record
+            ),
+            [options],
+        )
+
     def list(self, url: str, options: FtpOptions, kind: str) -> Listing:
         """List a directory: "names" alone, with "facts", or the whole "tree" below it with facts."""
         return Listing(self, url, options, _LIST_KINDS[kind])
@@ -368,20 +390,25 @@ class FtpHandle:
             if pump == ffi.NULL:
                 raise OSError(ffi.errno, os.strerror(ffi.errno))
             self.meter.attach(read)
+            self._look = note
             result: int = run(pump, attributes[0], marker.open())
             return result
 
         def read() -> int:
             return int(lib.pg_pump_bytes(pump))
 
+        def note() -> None:
+            pairs = ffi.new("int64_t[]", 2 * _MAX_RANGES)
+            count = min(lib.pg_pump_ranges(pump, pairs, _MAX_RANGES), _MAX_RANGES)
+            self.ranges = [(pairs[2 * i], pairs[2 * i + 1]) for i in range(count)]
+            self._note_marker()
+
         def release(ours: bool) -> None:
             if pump != ffi.NULL:
                 self.meter.settle(read)
                 if ours:
-                    pairs = ffi.new("int64_t[]", 2 * _MAX_RANGES)
-                    count = min(lib.pg_pump_ranges(pump, pairs, _MAX_RANGES), _MAX_RANGES)
-                    self.ranges = [(pairs[2 * i], pairs[2 * i + 1]) for i in range(count)]
-                    self._note_marker()
+                    self._look = None
+                    note()
                 lib.pg_pump_free(pump)
 
         return self._operate(
@@ -392,12 +419,18 @@ class FtpHandle:
         self, fd: int, url: str, options: FtpOptions, span: Span, *, block: int, blocks: int,
         marker: Marker | None = None,
     ) -> Operation:  # fmt: skip
-        """Send an open file; its descriptor may be closed once the operation has started."""
-        name = encode(url)
-        return self._pumped(
-            fd, block, blocks, marker or Marker(), options,
-            lambda pump, attr, restart: lib.pg_pump_put(pump, name, attr, restart, span.start, span.end, span.partial),
-        )  # fmt: skip
+        """Send an open file; its descriptor may be closed once the operation has started. Ranges of the marker are
+        not sent.
+        """
+        name, marker = encode(url), marker or Marker()
+
+        def run(pump: Any, attr: Any, restart: Any) -> int:
+            if lib.pg_pump_skip(pump, marker.pairs(), len(marker.ranges)):
+                raise MemoryError
+            result: int = lib.pg_pump_put(pump, name, attr, restart, span.start, span.end, span.partial)
+            return result
+
+        return self._pumped(fd, block, blocks, marker, options, run)
 
     def get(
         self, url: str, fd: int, options: FtpOptions, span: Span, *, block: int, blocks: int, shift: int = 0,
@@ -429,6 +462,7 @@ class FtpHandle:
             self.ranges, self.marker = [], None
             pointer = self._pointer
             self.meter.attach(read)
+            self._look = self._note_marker
             result: int
             if span.partial:
                 result = lib.globus_ftp_client_partial_third_party_transfer(
@@ -443,9 +477,14 @@ class FtpHandle:
         def release(ours: bool) -> None:
             self.meter.settle(read)
             if ours:
+                self._look = None
                 self._note_marker()
 
         return self._operate(begin, [source_options, dest_options], marker=marker, release=release)
+
+    def refresh(self) -> None:
+        """Bring `ranges` and `marker` up to date while a transfer runs; from any thread but the engine's."""
+        self._engine.submit(lambda: self._look and self._look()).result()
 
     def _note_marker(self) -> None:
         if self._pointer != ffi.NULL:

@@ -78,7 +78,8 @@ class PipelineOptions(NamedTuple):
     ``tcp_buffer`` in bytes, 0 for the system's own. ``depth``: commands that are out ahead of their replies, at most
     128; ``block``: bytes that are read or written at once. ``ahead``: send data before the server has opened its file,
     if it is of a kind for which that does no harm; a file that it refuses all the same then spoils the pipeline.
-    ``ipv6``: the host's name may stand for an IPv6 address.
+    ``ipv6``: the host's name may stand for an IPv6 address. ``key``: a number that temporary names are made of, so that
+    who is killed and begins anew takes the same ones; 0: random names.
 
     ``data_credential`` is what an authenticated data channel needs where nothing is delegated.
     """
@@ -102,6 +103,7 @@ class PipelineOptions(NamedTuple):
     depth: int = 16
     block: int = 1 << 20
     ahead: bool = False
+    key: int = 0
 
 
 class Pipeline:
@@ -120,7 +122,7 @@ class Pipeline:
         flat.data_credential = options.data_credential.pointer[0] if options.data_credential else ffi.NULL
         flat.authenticate_data, flat.tcp_buffer = options.authenticate_data, options.tcp_buffer
         flat.protection, flat.debug_fd = ord(options.protection or "\0"), options.debug_fd
-        pointer = lib.pg_pipeline_new(flat, options.depth, options.block, options.ahead)
+        pointer = lib.pg_pipeline_new(flat, options.depth, options.block, options.ahead, options.key)
         if pointer == ffi.NULL:
             raise MemoryError
         self._engine = engine

@@ -55,7 +55,7 @@ VALUES = {
     ("-dc", "-dst-cred"): "{proxy}", ("-data-cred",): "{proxy}", ("-sync-level",): "1",
     ("-do", "-dump-only"): "{}/only", ("-checksum-alg", "-algo"): "MD5",
 }  # fmt: skip
-GENERAL = {("-help",), ("-usage",), ("-version",), ("-versions",)}
+GENERAL = (("-help",), ("-usage",), ("-version",), ("-versions",))
 #: Options without which another one would not be looked at.
 WITH = {"-sync-level": ("-sync",), "-checksum-alg": ("-verify-checksum",), "-sbs": ("-stripe",)}
 #: What is copied with GSI, besides the flags above.

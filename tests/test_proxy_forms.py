@@ -281,7 +281,7 @@ def test_what_has_expired_makes_no_proxy(key: Key, lab: Lab) -> None:
     begin, end = now - dt.timedelta(days=2), now - dt.timedelta(days=1)
     with pytest.raises(errors.CredentialError) as refused:
         proxy.make(lab.authority.issue("Late", key=key, not_before=begin, not_after=end), key=key)
-    assert refused.value.fault == "expired"
+    assert refused.value.fault == "certificate-expired"
 
 
 def test_an_authority_makes_no_proxy(key: Key, lab: Lab) -> None:

@@ -341,3 +341,57 @@ def test_drivers_that_a_server_lacks_are_an_error(grid: Sandbox, copy: Copy, ser
         assert done.stderr.count("\n") <= 2
     done = copy("-SP", "cat /etc/passwd", grid.gsiftp_url(served / "x"), "/dev/null")
     assert done.returncode != 0
+
+
+def test_loops_on_a_server_end(grid: Sandbox, copy: Copy, served: Path, tmp_path: Path) -> None:
+    """Links to the top, to the directory that they are in, and to one above; a second name for a directory is none."""
+    (served / "a" / "b").mkdir(parents=True)
+    (served / "a" / "b" / "file").write_text("f")
+    (served / "a" / "b" / "top").symlink_to("../..")
+    (served / "a" / "b" / "here").symlink_to(".")
+    (served / "a" / "b" / "above").symlink_to("..")
+    (served / "again").symlink_to("a/b")
+    for url in (directory(grid, served), f"{grid.ftp_url(served)}/"):
+        done = copy("-r", "-cd", url, f"{tmp_path}/to/")
+        assert (done.returncode, done.stderr) == (0, "")
+        got = {name for name, data in contents(tmp_path / "to").items() if data is not None}
+        assert {"a/b/file", "again/file"} <= got
+        # Seen by another name, what is above is no loop until it comes again.
+        assert all(name.count("top") <= 1 and "a/b/here" not in name for name in got)
+        subprocess.run(["rm", "-r", tmp_path / "to"], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has an account whose directories another one cannot read")
+def test_c_goes_on_after_a_directory_that_cannot_be_listed(
+    grid: Sandbox, copy: Copy, served: Path, tmp_path: Path
+) -> None:
+    for name in ("a/one", "closed/two", "z/three", "four"):
+        (served / name).parent.mkdir(exist_ok=True)
+        (served / name).write_text(name)
+    (served / "closed").chmod(0o700)
+    done = copy("-r", "-cd", "-c", directory(grid, served), f"{tmp_path}/to/")
+    assert done.returncode == 3
+    assert "closed" in done.stderr
+    assert {name for name, data in contents(tmp_path / "to").items() if data} == {"a/one", "z/three", "four"}
+
+
+def test_a_path_that_is_too_long_at_the_other_end(grid: Sandbox, copy: Copy, served: Path, tmp_path: Path) -> None:
+    """The path of the source is just short enough, that of the destination is not: that file alone is missed."""
+    deep = Path(*["d" * 200] * 18)
+    (tmp_path / "from").mkdir()
+    here = os.open(tmp_path / "from", os.O_RDONLY)
+    try:
+        for _ in deep.parts:
+            os.mkdir("d" * 200, dir_fd=here)
+            below = os.open("d" * 200, os.O_RDONLY, dir_fd=here)
+            os.close(here)
+            here = below
+        os.close(os.open("file", os.O_CREAT | os.O_WRONLY, dir_fd=here))
+    finally:
+        os.close(here)
+    (tmp_path / "from" / "short").write_text("short")
+    target = f"{directory(grid, served)}{'/'.join(['e' * 200] * 3)}/"
+    done = copy("-r", "-cd", "-c", "from/", target, cwd=tmp_path)
+    assert done.returncode == 3, done.stderr
+    assert Path(served, *["e" * 200] * 3, "short").read_text() == "short"
+    assert "Traceback" not in done.stderr

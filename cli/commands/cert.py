@@ -1,20 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""pyglobus cert: putting one's name to files, and checking who has."""
+"""pyglobus cert: what a certificate is, putting one's name to files, and checking who has."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from pyglobus.cli.command import Group, Output, argument, option
+from pyglobus.cli.values import DURATION
 
 _PATH = click.Path(path_type=Path)
 
 cert = Group(
     "cert",
-    summary="sign files, and verify signatures",
-    help="Put your name to a file in a way that others can check with the authorities they trust.",
+    summary="certificates and signatures",
+    help="Find out what a certificate is worth, or put your name to a file in a way that others can check.",
 )
 
 
@@ -88,3 +90,65 @@ def verify(*, output: Output, file: Path, signature: Path | None, directory: Pat
     }
     when = f", at {made.claimed:%F %T} UTC by the signer's clock" if made.claimed else ""
     output.result("verified", record, f"{file}: signed by {made.identity}{when}")
+
+
+@cert.verb("explain", summary="tell what a certificate, key, list or server is, and what is wrong with it")
+@argument(
+    "target",
+    metavar="FILE|URL",
+    completion="url",
+    help="A file in PEM, DER or PKCS #12, or a server: a gsiftp or https URL, or HOST:PORT.",
+)
+@option(
+    *("-pwstdin", "--pass-phrase-stdin"),
+    is_flag=True,
+    help="Read the pass phrase of what is encrypted from standard input; without one it is not opened.",
+)
+@option("--pass-phrase-file", type=_PATH, metavar="FILE", help="Read it from a file that only you can read.")
+@option(
+    "--timeout",
+    type=DURATION,
+    metavar="TIME",
+    default="10",
+    help="Give a server so much time for each step. [default: 10]",
+)
+def explain(
+    *, output: Output, target: str, pass_phrase_stdin: bool, pass_phrase_file: Path | None, timeout: float
+) -> int | None:
+    """Tell what something is, whose, until when, what it may be used for, what is wrong with it and what to do:
+    certificates, proxies, keys, requests, revocation lists, signing policies, or the certificates that a server shows.
+
+    What is judged, is judged against your directory of trusted authorities. Exit status 0: nothing is wrong.
+    """
+    from pyglobus.cli import checks
+    from pyglobus.cli.output import columns, printable
+    from pyglobus.core.doctor import document
+
+    if document.is_file(target):
+        found = document.explain(Path(target), _pass_phrases(pass_phrase_stdin, pass_phrase_file))
+    else:
+        found = document.of_server(target, timeout)
+    record = {
+        "target": target,
+        "kind": found.kind,
+        "well": found.is_well,
+        "facts": [{"name": name, "value": value} for name, value in found.facts],
+        "checks": checks.records(found.checks),
+    }
+
+    def text() -> str:
+        facts = columns([(f"  {name}", printable(value)) for name, value in found.facts]) if found.facts else ""
+        lines = [f"{printable(target)} is {printable(found.kind)}", facts, "", *map(checks.line, found.checks)]
+        return "\n".join(lines).rstrip()
+
+    output.result("explanation", record, text)
+    return checks.status(found.checks)
+
+
+def _pass_phrases(from_stdin: bool, file: Path | None) -> Iterator[bytes]:
+    from pyglobus.core.x509 import passphrase
+
+    if from_stdin:
+        yield passphrase.from_descriptor(0)
+    elif file is not None:
+        yield passphrase.from_file(file)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
@@ -17,10 +18,14 @@ from pyglobus.cli.progress import Progress
 from pyglobus.core import errors
 
 if TYPE_CHECKING:
+    from pyglobus.core.journal import Journal
     from pyglobus.core.options import Options
     from pyglobus.core.plan import Pair
     from pyglobus.core.sync import Sync
     from pyglobus.core.url import Url
+
+# What one file has no use for.
+_OF_JOBS = ("from_file", "dump_only", "dump_file", "alias_file", "sync")
 
 
 @command(
@@ -63,7 +68,7 @@ def url_copy(*, output: Output, source: str | None, destination: str | None, **g
     if given["multicast"] is not None:
         destination, options = _multicast(given, destination, options)
     with _stopping(output, options, given["transfer_time"]) as options:
-        if not (given["from_file"] or given["dump_only"] or given["dump_file"] or given["alias_file"] or given["sync"]):
+        if not (any(given[name] for name in _OF_JOBS) or _resumes(given)):
             from pyglobus.core.url import parse
 
             one = parse(_given(source, "SOURCE"))
@@ -124,6 +129,7 @@ def _copy_many(
         concurrency=given["concurrency"],
         sync=sync,
         aliases=aliases,
+        journal=_journal(source, destination, options, given),
         accounted=dump is not None,
         debug_fd=_debug_fd(given),
     )
@@ -150,6 +156,28 @@ def _pairs(source: str | None, destination: str | None, from_file: str | None) -
     from pyglobus.core.url import parse
 
     return [Pair(parse(_given(source, "SOURCE")), parse(_given(destination, "DEST")))]
+
+
+def _resumes(given: dict[str, Any]) -> bool:
+    return given["resume"] or given["keep_journal"] or given["journal"] is not None
+
+
+def _journal(source: str | None, destination: str | None, options: Options, given: dict[str, Any]) -> Journal | None:
+    """The journal of the job, if it has one, under the names of its ends that hold in every directory."""
+    if not _resumes(given):
+        return None
+    from pyglobus.core.journal import Journal, identity
+    from pyglobus.core.url import parse
+    from pyglobus.core.urllist import full
+
+    given_ends = ("source", source), ("destination", destination)
+    ends = {name: full(parse(text)) for name, text in given_ends if text is not None}
+    for name in ("from_file", "dump_file", "alias_file"):
+        if (path := given[name]) is not None:
+            ends[name] = os.path.abspath(path) if path != "-" else path
+    sync = given["sync_level"] if given["sync"] else None
+    job = identity(ends, options, recursive=given["recurse"], sync=sync)
+    return Journal(job, given["journal"], keep=given["keep_journal"])
 
 
 def _given(text: str | None, name: str) -> str:

@@ -34,6 +34,14 @@ def explain(error: BaseException, *, what: str, where: str | tuple[str, str], ro
     return judge(error, what=what, where=where, role=role)
 
 
+def kind_of(name: str) -> type[errors.Error]:
+    """The class of the errors for a fault of this name; `errors.Error` if the table does not have it."""
+    from pyglobus.core import errors
+    from pyglobus.core.faults.verdict import FAULTS
+
+    return next((fault.class_for(None) for fault in FAULTS if fault.name == name), errors.Error)
+
+
 def known(name: str, *, what: str, where: str | None = None, role: Role | None = None, **fields: str) -> errors.Error:
     """The error for a fault of the table that was seen without the help of the C libraries; ``fields`` are those of
     its texts.

@@ -7,11 +7,13 @@ import os
 import stat
 from pathlib import Path
 
-from pyglobus.core.errors import CredentialError
+from pyglobus.core.errors import ConfigurationError, CredentialError
 from pyglobus.core.faults.evidence import Evidence
-from pyglobus.core.faults.fault import Fault, Fields, own
+from pyglobus.core.faults.fault import Fault, Fields, otherwise, own, unspoken
 
 _RENEW = "make a new one with proxy-init or grid-proxy-init"
+_UNSET = "unset X509_USER_CERT and X509_USER_KEY, which win over the proxy that X509_USER_PROXY names"
+_AGAIN = "copy the file anew from where it came"
 _EXPOSED = r"Permissions on (?P<path>.*) are too permissive"
 
 
@@ -21,19 +23,26 @@ def _directory(evidence: Evidence) -> Fields | None:
     return fields if fields and Path(fields["path"]).is_dir() else None
 
 
-def _age(fields: Fields) -> Fields:
-    minutes = int(fields["minutes"])
+def span(minutes: int) -> str:
+    """So many minutes in words, cut to the largest unit."""
     for size, unit in ((1440, "day"), (60, "hour"), (1, "minute")):
         if minutes >= size:
             count = minutes // size
-            return {"age": f"{count} {unit}{'s' if count > 1 else ''}"}
-    return {"age": "less than a minute"}
+            return f"{count} {unit}{'s' if count > 1 else ''}"
+    return "less than a minute"
+
+
+def _certificate(fields: Fields) -> Fields:
+    age = {"age": span(int(fields["minutes"]))}
+    return age if "ended" in fields else {"ended": f"the {fields['owner']} certificate {fields['path']}", **age}
 
 
 def _ended(fields: Fields) -> Fields:
     """Whether it is the proxy that has ended, or a certificate behind it, which no new proxy can help."""
     from cryptography import x509
 
+    if "ended" in fields:
+        return {"renew": _RENEW, "age": span(int(fields["minutes"]))}
     try:
         data = Path(fields["path"]).read_bytes()
         proxy, *others = x509.load_pem_x509_certificates(data)
@@ -45,7 +54,7 @@ def _ended(fields: Fields) -> Fields:
         ended, renew = f"the certificate behind the proxy {fields['path']}", "renew the certificate at its authority"
     else:
         ended, renew = f"the proxy {fields['path']}", _RENEW
-    return {"ended": ended, "renew": renew, **_age(fields)}
+    return {"ended": ended, "renew": renew, "age": span(int(fields["minutes"]))}
 
 
 def _mode(fields: Fields) -> Fields:
@@ -69,14 +78,22 @@ def _chosen(fields: Fields) -> Fields:
         return {"path": "in use"}
 
 
+def _pair(fields: Fields) -> Fields:
+    """Which private key and certificate: those of two files, or of one."""
+    if "key" in fields:
+        pair = f"the private key {fields['key']} and the certificate {fields['path']}"
+        return {"pair": pair, "repair": "use the key that the certificate was requested with"}
+    fields = {**fields, **_chosen(fields)}
+    return {"pair": f"private key and certificate of the credential file {fields['path']}", "repair": _RENEW}
+
+
 def _encrypted(fields: Fields) -> Fields:
     from pyglobus.core import credential
 
     shadowed = "X509_USER_PROXY" in os.environ and "X509_USER_CERT" in os.environ
-    unset = "unset X509_USER_CERT and X509_USER_KEY, which win over the proxy that X509_USER_PROXY names"
     return {
         "path": fields.get("path") or credential.user_key(os.environ),
-        "instead": unset if shadowed else "make a proxy with proxy-init or grid-proxy-init",
+        "instead": _UNSET if shadowed else "make a proxy with proxy-init or grid-proxy-init",
     }
 
 
@@ -100,9 +117,9 @@ FAULTS = (
             r"The (?P<owner>user|host|service) credential: (?P<path>.*)\n\s*with subject:\s*.*\n"
             r"\s*has expired (?P<minutes>\d+) minutes"
         ),
-        "the {owner} certificate {path} expired {age} ago",
+        "{ended} expired {age} ago",
         "renew the certificate at its authority",
-        _age,
+        _certificate,
     ),
     Fault(
         "credential-not-a-file",
@@ -177,9 +194,9 @@ FAULTS = (
         "key-mismatch",
         CredentialError,
         own(r"key values mismatch"),
-        "private key and certificate of the credential file {path} do not belong together",
-        _RENEW,
-        _chosen,
+        "{pair} do not belong together",
+        "{repair}",
+        _pair,
     ),
     Fault(
         "not-a-credential",
@@ -188,5 +205,51 @@ FAULTS = (
         "the credential file {path} is no certificate with private key in PEM form",
         _RENEW,
         _chosen,
+    ),
+    Fault(
+        "proxy-shadowed",
+        ConfigurationError,
+        unspoken,
+        "X509_USER_CERT and X509_USER_KEY are set, so the proxy {path} is not used",
+        _UNSET,
+    ),
+    Fault(
+        "not-pem",
+        CredentialError,
+        unspoken,
+        "{problem}",
+        "name a file that has a line -----BEGIN CERTIFICATE----- or -----BEGIN PRIVATE KEY-----",
+    ),
+    Fault(
+        "no-certificate",
+        CredentialError,
+        unspoken,
+        "it holds no certificate",
+        "name the file that has the certificate, such as usercert.pem, or a proxy",
+    ),
+    Fault(
+        "no-key",
+        CredentialError,
+        unspoken,
+        "it holds no private key",
+        "name the file that has the key, such as userkey.pem, or a proxy",
+    ),
+    Fault("bad-certificate", CredentialError, unspoken, "a certificate in it is damaged", _AGAIN),
+    Fault("damaged-key", CredentialError, unspoken, "the private key in it is damaged", _AGAIN),
+    Fault("not-pkcs12", CredentialError, unspoken, "it is no PKCS #12 file", _AGAIN),
+    Fault(
+        "wrong-pass-phrase",
+        CredentialError,
+        unspoken,
+        "the pass phrase is wrong",
+        "type it again; if it is forgotten, nobody can open the key: ask your authority for a new certificate",
+    ),
+    Fault(
+        "no-pass-phrase",
+        CredentialError,
+        unspoken,
+        "{problem}",
+        "give it on standard input (-pwstdin), in a file (--pass-phrase-file) or by systemd (--pass-phrase-credential)",
+        otherwise(problem="the private key is protected by a pass phrase, and none is given"),
     ),
 )

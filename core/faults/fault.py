@@ -11,6 +11,9 @@ from pyglobus.core.faults.evidence import Evidence
 from pyglobus.ffi.annotation import NamedTuple, TypeAlias
 
 Fields: TypeAlias = Mapping[str, str]
+#: What to do about a certificate that begins in the future.
+CLOCKS = "compare the clocks of this machine, of the other one, and of the one that made the certificate"
+
 #: Looks at the evidence; the fields for the texts if this is it, else None.
 Rule: TypeAlias = Callable[[Evidence], Fields | None]
 Class: TypeAlias = type[errors.Error]
@@ -76,6 +79,21 @@ def data_channel(*numbers: int) -> Rule:
 def file(*numbers: int) -> Rule:
     """A file operation failed with one of these, here or at the server."""
     return lambda evidence: {} if evidence.file_errno in numbers else None
+
+
+def either(pattern: str) -> Rule:
+    """Our own libraries or the server said this."""
+    return any_of(own(pattern), reply(pattern))
+
+
+def unspoken(_: Evidence) -> Fields | None:
+    """Nobody says this: it is found by looking, and named to `pyglobus.core.faults.known`."""
+    return None
+
+
+def otherwise(**fields: str) -> Callable[[Fields], Fields]:
+    """The fields that stand in where the rule, or whoever names the fault, has none."""
+    return lambda given: {name: value for name, value in fields.items() if name not in given}
 
 
 def any_of(*rules: Rule) -> Rule:

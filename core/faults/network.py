@@ -8,6 +8,7 @@ import errno
 from pyglobus.core.errors import (
     AccessDenied,
     CannotCreate,
+    ConfigurationError,
     CredentialError,
     Error,
     NotFound,
@@ -15,7 +16,7 @@ from pyglobus.core.errors import (
     TransientError,
     Unsupported,
 )
-from pyglobus.core.faults.fault import Fault, any_of, code, data_channel, network, own, reply
+from pyglobus.core.faults.fault import Fault, any_of, code, data_channel, network, own, reply, unspoken
 
 _UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN)
 _LOST = (errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED)
@@ -48,6 +49,20 @@ FAULTS = (
         lambda evidence: {"host": evidence.unknown_host} if evidence.unknown_host else None,
         "the host name {host} is not known",
         "check the spelling of the host name",
+    ),
+    Fault(
+        "port-range-invalid",
+        ConfigurationError,
+        unspoken,
+        "{variable} is {value}, which is no range of ports",
+        "write it as two numbers, such as 50000,51000",
+    ),
+    Fault(
+        "clock-skew",
+        ConfigurationError,
+        unspoken,
+        "clocks differ by {skew}: {evidence}",
+        "set this machine's clock (timedatectl tells its state), or have the other one set: certificates depend on it",
     ),
     Fault(
         "port-range-used-up",

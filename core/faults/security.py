@@ -7,23 +7,47 @@ What our own libraries say about a certificate is about the server's; what a ser
 from __future__ import annotations
 
 from pyglobus.core.errors import ConfigurationError, CredentialError, ProtocolError, Unsupported
-from pyglobus.core.faults.fault import Fault, Fields, any_of, own, reply
-
-_CA_MISSING = (
-    r"Untrusted self-signed certificate in chain with hash (?P<hash>\w+)"
-    r"|Cannot find trusted CA certificate with hash (?P<other>\w+)"
-)
+from pyglobus.core.faults.certificates import CA_MISSING
+from pyglobus.core.faults.fault import CLOCKS, Fault, Fields, any_of, otherwise, own, reply, unspoken
 
 
 def _names(fields: Fields) -> Fields:
     expected = fields["expected"]
     host = expected.removeprefix("/CN=").removeprefix("host/").removeprefix("host\\/")
-    return {"expected": host if "/" not in host else expected}
+    return {"expected": host if "/" not in host else expected, "advice": _advice(host, fields)}
+
+
+def _advice(host: str, fields: Fields) -> str:
+    """What to do about a name: two of the reasons are plain to see."""
+    found = fields["found"].lower()
+    if host.endswith(".") and host[:-1].lower() in found:
+        return "leave out the dot at the end of the host name"
+    canonical = (fields.get("canonical") or _canonical(host)).rstrip(".")
+    if canonical and canonical.lower() != host.lower() and canonical.lower() in found:
+        return f"use {canonical} in the URL: {host} is an alias of it"
+    return "check the host name in the URL; if this is the right server, name the subject with -ss or -ds"
+
+
+def _canonical(host: str) -> str:
+    """What an alias stands for; "" for what is no host. The name has been looked up just before."""
+    import socket
+
+    if "/" in host or not host:
+        return ""
+    try:
+        return socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_CANONNAME)[0][3]
+    except (OSError, UnicodeError):
+        return ""
 
 
 def _hash(fields: Fields) -> Fields:
     """The hash as file names have it: the library leaves leading zeros out."""
-    return {"hash": (fields["hash"] or fields["other"]).zfill(8)}
+    return {"hash": (fields["hash"] or fields.get("other", "")).zfill(8)}
+
+
+def _unknown(fields: Fields) -> Fields:
+    signer = {} if "authority" in fields else {"authority": "that signed the server's certificate"}
+    return {**signer, **_hash(fields)}
 
 
 OWN = (
@@ -35,18 +59,19 @@ OWN = (
             r"and the expected name for the remote entity \((?P<expected>.*)\) do not match"
         ),
         "the server's certificate is for {found}, but {expected} was expected",
-        "check the host name in the URL; if this is the right server, name the subject with -ss or -ds",
+        "{advice}",
         _names,
     ),
     Fault(
         "ca-directory-missing",
         ConfigurationError,
         own(r"trusted CA certificates directory(?s:.*)File does not exist: (?P<path>.*) is not a valid"),
-        "the directory of trusted certificates {path} does not exist",
+        "the directory of trusted certificates {path} {problem}",
         "set X509_CERT_DIR to the directory that holds the certificates of the authorities you trust",
+        otherwise(problem="does not exist"),
     ),
     Fault(
-        "ca-directory-missing",
+        "no-ca-directory",
         ConfigurationError,
         own(r"Could not find a valid trusted CA certificates directory"),
         "there is no directory of trusted certificates",
@@ -55,10 +80,10 @@ OWN = (
     Fault(
         "ca-unknown",
         CredentialError,
-        own(_CA_MISSING),
-        "the authority that signed the server's certificate is not trusted here (hash {hash})",
+        own(CA_MISSING),
+        "the authority {authority} is not trusted here (hash {hash})",
         "install {hash}.0 and {hash}.signing_policy in the directory of trusted certificates (X509_CERT_DIR)",
-        _hash,
+        _unknown,
     ),
     Fault(
         "signing-policy-missing",
@@ -68,18 +93,26 @@ OWN = (
         "install it with the certificate of the authority, usually by the same package",
     ),
     Fault(
+        "signing-policy-silent",
+        ConfigurationError,
+        unspoken,
+        "the signing policy {path} does not speak of its authority {subject}, which may sign nothing therefore",
+        "install the policy that comes with the certificate of the authority",
+    ),
+    Fault(
         "signing-policy-forbids",
         CredentialError,
         own(r'certificate "(?P<subject>.*)" does not match the signing policies defined in (?P<path>.*)'),
-        "the authority is not allowed to sign the server's certificate {subject}",
+        "the authority is not allowed to sign {subject}",
         "compare the name with the cond_subjects line of {path}",
     ),
     Fault(
         "signing-policy-invalid",
         ConfigurationError,
         own(r"Error with signing policy"),
-        "the signing policy of the server's authority cannot be understood",
+        "the signing policy {policy} cannot be understood",
         "look into the .signing_policy files of the trusted directory (X509_CERT_DIR)",
+        otherwise(policy="of the server's authority"),
     ),
     Fault(
         "server-certificate-revoked",
@@ -92,8 +125,9 @@ OWN = (
         "crl-expired",
         ConfigurationError,
         own(r"The available CRL has expired"),
-        "the revocation list of the server's authority is out of date",
+        "the revocation list {revocations} is out of date",
         "fetch it anew (fetch-crl)",
+        otherwise(revocations="of the server's authority"),
     ),
     Fault(
         "server-certificate-expired",
@@ -107,7 +141,7 @@ OWN = (
         CredentialError,
         own(r"Cert with subject: (?P<subject>.*) is not yet valid"),
         "the server's certificate {subject} is not yet valid",
-        "check this machine's clock",
+        CLOCKS,
     ),
     Fault(
         "cannot-delegate",
@@ -119,7 +153,7 @@ OWN = (
     Fault(
         "not-gsi",
         ProtocolError,
-        own(r"GSS Major Status: GSS COMPLETE"),
+        own(r"GSS Major Status: GSS COMPLETE|: (wrong version number|http request|packet length too long)$"),
         "what answers does not speak GSI",
         "check host and port in the URL",
     ),
@@ -150,7 +184,7 @@ REPLIED = (
     Fault(
         "credential-untrusted",
         CredentialError,
-        reply(_CA_MISSING),
+        reply(CA_MISSING),
         "the server does not trust the authority that signed your certificate (hash {hash})",
         "use a credential of an authority that the server trusts, or ask its operator to trust yours",
         _hash,
@@ -160,7 +194,7 @@ REPLIED = (
         CredentialError,
         reply(r"Cert with subject: (?P<subject>.*) is not yet valid"),
         "for the server your certificate {subject} is not yet valid",
-        "compare the clocks of this machine and the server",
+        CLOCKS,
     ),
     Fault(
         "credential-expired",

@@ -8,7 +8,7 @@ import os
 import re
 
 from pyglobus.core import errors
-from pyglobus.core.faults import Role, credentials, files, network, security
+from pyglobus.core.faults import Role, certificates, credentials, files, network, security
 from pyglobus.core.faults.evidence import Evidence, cause, gather, reader_gone, side_of, without_password, words
 from pyglobus.core.faults.fault import Fault, Fields
 from pyglobus.ffi.errors import EngineError, GlobusError, OperationCancelled
@@ -16,6 +16,7 @@ from pyglobus.ffi.errors import EngineError, GlobusError, OperationCancelled
 #: All that is known, in the order in which it is tried.
 FAULTS: tuple[Fault, ...] = (
     *credentials.FAULTS,
+    *certificates.FAULTS,
     *security.OWN,
     *security.REPLIED,
     *network.FAULTS,

@@ -12,7 +12,7 @@ import contextlib
 import socket
 import time
 
-from pyglobus.core import errors
+from pyglobus.core import errors, faults
 from pyglobus.core.gss.context import MOST_TOKEN, Context, Token
 
 # A TLS record (RFC 8446 section 5.1): type 20 to 25, major version 3, length in bytes 3 and 4; 26 is GSI's own.
@@ -133,16 +133,14 @@ class Channel:
             return header + (rest or b"")
         length = int.from_bytes(header[:4])
         if not 0 < length <= MOST_TOKEN:
-            raise errors.ProtocolError(
-                "not a security token", why="this is neither TLS nor GSI", fault="not-gsi", hint="is the port right?"
-            )
+            raise faults.known("not-gsi", what="not a security token")
         return header[4:] + (self._receive_exactly(length - 1, end) or b"")
 
     def _rest_of_signed(self, mic: bytes, end: float | None) -> bytes:
         """The message behind the header of an integrity-only record: sequence number (8), its length (4), digest."""
         length = int.from_bytes(mic[8:12])
         if len(mic) < 12 or length > _PIECE:
-            raise errors.ProtocolError("not a security token", why="its length makes no sense", fault="not-gsi")
+            raise faults.known("not-gsi", what="not a security token")
         return self._receive_exactly(length, end) or b""
 
     def _receive_exactly(self, count: int, end: float | None, *, first: bool = False) -> bytes | None:

@@ -19,8 +19,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from pyglobus.core import errors
+from pyglobus.core.faults.credentials import span
 from pyglobus.core.x509 import names, proxyrules, toolkit, trustrules
-from pyglobus.core.x509.check import Check, Outcome, failed, passed, skipped, warning
+from pyglobus.core.x509.check import Check, Outcome, failed, of_error, passed, skipped, warning
 from pyglobus.core.x509.credential import chain_pem, path, public_key, signed
 from pyglobus.core.x509.keys import MIN_RSA_BITS
 from pyglobus.core.x509.kind import extension, is_proxy, is_self_signed
@@ -89,7 +90,7 @@ def _complete(
         trust = _trusted(one, trusted)
         if trust is None:
             continue
-        found = [*found[: at + 1], trust[1]]
+        found = [*found[: at + (one != trust[1])], trust[1]]
         while not is_self_signed(trust[1]):
             above = _trusted(trust[1], trusted)
             if above is None or len(found) >= _MAX_DEPTH:
@@ -118,14 +119,8 @@ def _anchor(found: list[x509.Certificate], anchored: str | None, trusted: Truste
     right = names.subject_hash(last.issuer)
     stray = trusted.misplaced(last.issuer)
     if stray is not None:
-        explanation = f"the authority is in {stray}, but is looked for as {right}.0"
-        return failed(name, explanation, hint=f"openssl rehash {trusted.path}", fault="wrong-hash-link")
-    return failed(
-        name,
-        f"the authority {names.oneline(last.issuer)} is not trusted: there is no {right}.0 in {trusted.path}",
-        hint=f"if you trust it, install {right}.0 and {right}.signing_policy there",
-        fault="ca-unknown",
-    )
+        return failed(name, "wrong-hash-link", path=str(stray), hash=right)
+    return failed(name, "ca-unknown", authority=names.oneline(last.issuer), hash=right)
 
 
 def _signatures(found: list[x509.Certificate]) -> Check:
@@ -135,8 +130,7 @@ def _signatures(found: list[x509.Certificate]) -> Check:
         pairs.pop()
     for one, issuer in pairs:
         if not signed(one, issuer):
-            explanation = f"its signature was not made with the key of {names.oneline(issuer.subject)}"
-            return failed(name, explanation, certificate=names.oneline(one.subject), fault="bad-signature")
+            return failed(name, "bad-signature", names.oneline(one.subject), issuer=names.oneline(issuer.subject))
     return passed(
         name, f"each of {len(pairs)} is signed by the next certificate" if pairs else "there is none to check"
     )
@@ -148,13 +142,11 @@ def _strength(found: list[x509.Certificate]) -> Check:
         whose = names.oneline(one.subject)
         key = public_key(one)
         if isinstance(key, rsa.RSAPublicKey) and key.key_size < MIN_RSA_BITS:
-            explanation = f"its RSA key has {key.key_size} bits only, which TLS refuses"
-            return failed(name, explanation, certificate=whose, fault="weak-key")
+            return failed(name, "weak-key", whose, key=f"its RSA key of {key.key_size} bits")
         if key is None:
-            return failed(name, "its key is of a kind that is not known", certificate=whose, fault="bad-key")
+            return failed(name, "bad-key", whose, problem="its key is of a kind that is not known")
         if not is_self_signed(one) and isinstance(_hash(one), _WEAK_HASHES):
-            explanation = "its signature is made with MD5 or SHA-1, which TLS refuses"
-            return failed(name, explanation, certificate=whose, fault="weak-signature")
+            return failed(name, "weak-signature", whose)
     return passed(name, "all keys and signatures are strong enough for TLS")
 
 
@@ -172,27 +164,31 @@ def _dates(found: list[x509.Certificate], now: dt.datetime) -> Check:
     for one in found:
         whose = names.oneline(one.subject)
         if one.not_valid_after_utc < now:
-            return failed(
-                name,
-                f"it has expired on {one.not_valid_after_utc:%Y-%m-%d %H:%M} UTC",
-                certificate=whose,
-                hint="make a new proxy" if is_proxy(one) else "have it renewed by its authority",
-                fault="authority-expired" if is_self_signed(one) else "expired",
-            )
+            return _expired(name, one, now)
         if one.not_valid_before_utc > now:
-            return failed(
-                name,
-                f"it begins on {one.not_valid_before_utc:%Y-%m-%d %H:%M} UTC, which is later than now",
-                certificate=whose,
-                hint="compare the clocks of the machines",
-                fault="not-yet-valid",
-            )
+            begin, ahead = f"{one.not_valid_before_utc:%F %H:%M} UTC", span(_minutes(one.not_valid_before_utc - now))
+            return failed(name, "not-yet-valid", whose, begin=begin, ahead=ahead)
     first = min(found, key=lambda one: one.not_valid_after_utc)
     until = f"all are valid until {first.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
     soon = [one for one in found if not is_proxy(one) and one.not_valid_after_utc - now < SOON]
     if soon:
-        return warning(name, f"{until}; this one ends soon", certificate=names.oneline(soon[0].subject))
+        left = span(_minutes(soon[0].not_valid_after_utc - now))
+        return warning(name, "ends-soon", names.oneline(soon[0].subject), left=left)
     return passed(name, until)
+
+
+def _expired(name: str, one: x509.Certificate, now: dt.datetime) -> Check:
+    whose = names.oneline(one.subject)
+    if is_self_signed(one):
+        return failed(name, "authority-expired", whose, subject=whose)
+    minutes = str(_minutes(now - one.not_valid_after_utc))
+    if is_proxy(one):
+        return failed(name, "proxy-expired", whose, ended="the proxy", minutes=minutes)
+    return failed(name, "certificate-expired", whose, ended="the certificate", minutes=minutes)
+
+
+def _minutes(span: dt.timedelta) -> int:
+    return int(span.total_seconds() // 60)
 
 
 def _authorities(found: list[x509.Certificate]) -> Check:
@@ -207,18 +203,15 @@ def _authorities(found: list[x509.Certificate]) -> Check:
             basic = extension(one, x509.BasicConstraints.oid.dotted_string)
             usage = extension(one, x509.KeyUsage.oid.dotted_string)
         except errors.CredentialError as error:
-            return failed(name, error.why or error.what, certificate=whose, fault=error.fault)
+            return of_error(name, error, whose)
         value = basic.value if basic is not None else None
         if not isinstance(value, x509.BasicConstraints) or not value.ca:
-            return failed(
-                name, "it signs certificates, but is no authority", certificate=whose, fault="not-an-authority"
-            )
+            return failed(name, "not-an-authority", whose)
         if usage is not None and isinstance(usage.value, x509.KeyUsage) and not usage.value.key_cert_sign:
-            explanation = "its key usage does not allow it to sign certificates"
-            return failed(name, explanation, certificate=whose, fault="key-usage")
+            return failed(name, "key-usage", whose, problem="its key usage does not allow it to sign certificates")
         if value.path_length is not None and below > value.path_length:
-            explanation = f"it allows {value.path_length} authorities below it, but there are {below}"
-            return failed(name, explanation, certificate=whose, fault="path-length-exceeded")
+            limit = f"it allows {value.path_length} authorities below it, but there are {below}"
+            return failed(name, "path-length-exceeded", whose, limit=limit)
         below += not is_self_signed(one)
     return passed(name, "all that sign certificates are authorities")
 
@@ -228,6 +221,7 @@ def _toolkit(certificates: Sequence[x509.Certificate], directory: Path) -> Check
     try:
         toolkit.verify(chain_pem(certificates), directory)
     except GlobusError as error:
-        reason = " ".join(error.links[-1].text.split()) if error.links else "no reason given"
-        return failed(name, f"the Globus libraries refuse the chain ({reason})", fault="globus-refuses")
+        said = error.links[-1].text.split() if error.links else ["no reason given"]
+        reason = " ".join(said[1:] if said[0].startswith("globus_") else said)
+        return failed(name, "globus-refuses", reason=reason)
     return passed(name, "the Globus libraries accept the chain")

@@ -4,7 +4,11 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pyglobus.core import errors
 
 
 class Outcome(enum.StrEnum):
@@ -40,15 +44,18 @@ def skipped(name: str, explanation: str) -> Check:
     return Check(name, Outcome.SKIPPED, explanation)
 
 
-def failed(
-    name: str, explanation: str, *, certificate: str | None = None, hint: str | None = None, fault: str | None = None
-) -> Check:
-    """A check that makes the chain invalid."""
-    return Check(name, Outcome.FAILED, explanation, certificate, hint, fault)
+def failed(name: str, fault: str, certificate: str | None = None, **fields: Any) -> Check:
+    """A check that found a fault of the table (`pyglobus.core.faults`), whose texts take ``fields``."""
+    from pyglobus.core import faults
+
+    return of_error(name, faults.known(fault, what=name, **fields), certificate)
 
 
-def warning(
-    name: str, explanation: str, *, certificate: str | None = None, hint: str | None = None, fault: str | None = None
-) -> Check:
-    """A check that found something worth knowing."""
-    return Check(name, Outcome.WARNING, explanation, certificate, hint, fault)
+def warning(name: str, fault: str, certificate: str | None = None, **fields: Any) -> Check:
+    """A check that found something worth knowing, which makes nothing invalid."""
+    return replace(failed(name, fault, certificate, **fields), outcome=Outcome.WARNING)
+
+
+def of_error(name: str, error: errors.Error, certificate: str | None = None) -> Check:
+    """A check that failed with an error."""
+    return Check(name, Outcome.FAILED, error.why or error.what, certificate, error.hint, error.fault)

@@ -16,7 +16,7 @@ from typing import Self
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from pyglobus.core import errors, files
+from pyglobus.core import faults, files
 from pyglobus.core.x509 import names, pem
 from pyglobus.core.x509.keys import Key
 from pyglobus.core.x509.kind import Kind, kind_of
@@ -51,18 +51,13 @@ class Credential:
         """
         pool = list(certificates)
         if not pool:
-            raise errors.CredentialError(
-                "cannot read credential", where=where, why="it holds no certificate", fault="no-certificate"
-            )
+            raise faults.known("no-certificate", what="cannot read credential", where=where)
         own = key.public_key()
         leaf = next((one for one in pool if public_key(one) == own), None)
         if leaf is None:
-            raise errors.CredentialError(
-                "cannot use credential",
-                where=where,
-                why=f"the private key does not belong to the certificate of {names.oneline(pool[0].subject)}",
-                hint="give the key that the certificate was requested with",
-                fault="key-mismatch",
+            subject = names.oneline(pool[0].subject)
+            raise faults.known(
+                "key-mismatch", what="cannot use credential", where=where, key=where or "", path=f"of {subject}"
             )
         return cls(leaf, key, tuple(path(leaf, pool)[1:]))
 
@@ -131,6 +126,15 @@ def public_key(certificate: x509.Certificate) -> object:
         return certificate.public_key()
     except (ValueError, TypeError, UnsupportedAlgorithm):
         return None
+
+
+def serial_number(certificate: x509.Certificate) -> int:
+    """The serial number, also where it is 0 or negative, as old authorities have had it and cryptography warns of."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return certificate.serial_number
 
 
 def path(leaf: x509.Certificate, pool: Iterable[x509.Certificate]) -> list[x509.Certificate]:

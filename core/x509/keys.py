@@ -9,7 +9,7 @@ than that needs.
 from __future__ import annotations
 
 import threading
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
@@ -73,25 +73,21 @@ def require(key: object, *, where: str | None = None) -> Key:
     if isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
         require_public(key.public_key(), where=where)
         return key
-    raise errors.CredentialError(
-        "cannot use this private key", where=where, why="it is neither RSA nor on an elliptic curve", fault="bad-key"
-    )
+    raise _known("bad-key", where, problem="the private key is neither RSA nor on an elliptic curve")
 
 
 def require_public(key: object, *, where: str | None = None) -> PublicKey:
     """``key``, if servers would take it. Raises `errors.CredentialError`."""
     if isinstance(key, rsa.RSAPublicKey):
         if key.key_size < MIN_RSA_BITS:
-            raise errors.CredentialError(
-                "cannot use this key",
-                where=where,
-                why=f"an RSA key of {key.key_size} bits is refused everywhere",
-                hint=f"ask for one of {MIN_RSA_BITS} bits or more",
-                fault="weak-key",
-            )
+            raise _known("weak-key", where, key=f"the RSA key of {key.key_size} bits")
         return key
     if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, tuple(CURVES.values())):
         return key
-    raise errors.CredentialError(
-        "cannot use this key", where=where, why="it is neither RSA nor on the curve P-256 or P-384", fault="bad-key"
-    )
+    raise _known("bad-key", where, problem="the key is neither RSA nor on the curve P-256 or P-384")
+
+
+def _known(fault: str, where: str | None, **fields: Any) -> errors.Error:
+    from pyglobus.core import faults
+
+    return faults.known(fault, what="cannot use this key", where=where, **fields)

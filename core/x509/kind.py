@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from pyglobus.core import errors
+from pyglobus.core import errors, faults
 from pyglobus.core.x509 import names, proxycertinfo, proxytype
 from pyglobus.core.x509.proxycertinfo import ProxyCertInfo
 from pyglobus.core.x509.proxytype import Form, Rights, rights_of
@@ -61,12 +61,7 @@ def kind_of(certificate: x509.Certificate) -> Kind:
     if found is None:
         return Kind()
     if len(last) > 1 or names.canonical(x509.Name(rest)) != names.canonical(certificate.issuer):
-        raise errors.CredentialError(
-            "not a proxy",
-            where=names.oneline(certificate.subject),
-            why="its name is not its issuer's with one more common name",
-            fault="bad-proxy-name",
-        )
+        raise faults.known("bad-proxy-name", what="not a proxy", where=names.oneline(certificate.subject))
     return found
 
 
@@ -93,12 +88,8 @@ def extensions(certificate: x509.Certificate | x509.CertificateSigningRequest) -
     try:
         return certificate.extensions
     except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
-        raise errors.CredentialError(
-            "cannot read the extensions of a certificate",
-            where=names.oneline(certificate.subject),
-            why=str(error),
-            fault="bad-extension",
-        ) from error
+        what, where = "cannot read a certificate", names.oneline(certificate.subject)
+        raise faults.known("bad-extension", what=what, where=where, problem=str(error)) from error
 
 
 def _is_authority(certificate: x509.Certificate) -> bool:

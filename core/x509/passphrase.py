@@ -77,5 +77,9 @@ def _usable(line: bytes, where: str) -> bytes:
     return line
 
 
-def _refused(where: str, why: str | None, hint: str | None = None) -> errors.CredentialError:
-    return errors.CredentialError("cannot read pass phrase", where=where, why=why, hint=hint, fault="no-pass-phrase")
+def _refused(where: str, why: str | None, hint: str | None = None) -> errors.Error:
+    from pyglobus.core import faults
+
+    found = faults.known("no-pass-phrase", what="cannot read pass phrase", where=where, problem=why or "")
+    found.hint = hint or found.hint
+    return found

@@ -11,7 +11,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -47,12 +47,12 @@ class Block:
 def blocks(data: bytes, *, where: str | None = None) -> list[Block]:
     """The blocks of ``data``. Raises `errors.CredentialError` if there are none, or far too many."""
     if len(data) > filerules.MAX_SIZE:
-        raise _unreadable("it is too large for a credential", where, "not-pem")
+        raise _known("not-pem", where, problem="it is too large for a credential")
     found = [Block(match[1].decode("ascii"), match[0] + b"\n") for match in _BLOCK.finditer(data)]
     if not found:
-        raise _unreadable("it is not in PEM: it has no -----BEGIN line with its END", where, "not-pem")
+        raise _known("not-pem", where, problem="it is not in PEM: it has no -----BEGIN line with its END")
     if len(found) > MAX_BLOCKS:
-        raise _unreadable(f"it holds more than {MAX_BLOCKS} certificates", where, "not-pem")
+        raise _known("not-pem", where, problem=f"it holds more than {MAX_BLOCKS} certificates")
     return found
 
 
@@ -73,7 +73,7 @@ def certificate(data: bytes, *, where: str | None = None) -> x509.Certificate:
         _ = (found.subject.rdns, found.issuer.rdns, found.not_valid_after_utc, found.not_valid_before_utc)
         return found
     except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
-        raise _unreadable("a certificate in it is damaged", where, "bad-certificate") from error
+        raise _known("bad-certificate", where) from error
 
 
 def private_key(found: Iterable[Block], pass_phrases: Iterable[bytes] = (), *, where: str | None = None) -> Key:
@@ -83,7 +83,7 @@ def private_key(found: Iterable[Block], pass_phrases: Iterable[bytes] = (), *, w
     """
     block = next((block for block in found if block.is_key), None)
     if block is None:
-        raise _unreadable("it holds no private key", where, "no-key")
+        raise _known("no-key", where)
 
     def load(pass_phrase: bytes | None) -> Key:
         return keys.require(serialization.load_pem_private_key(block.text, pass_phrase), where=where)
@@ -93,7 +93,7 @@ def private_key(found: Iterable[Block], pass_phrases: Iterable[bytes] = (), *, w
     try:
         return load(None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise _unreadable("the private key in it is damaged", where, "bad-key") from error
+        raise _known("damaged-key", where) from error
 
 
 def unlocked(load: Callable[[bytes], T], pass_phrases: Iterable[bytes], *, where: str | None = None) -> T:
@@ -109,9 +109,11 @@ def unlocked(load: Callable[[bytes], T], pass_phrases: Iterable[bytes], *, where
         except (ValueError, TypeError, UnsupportedAlgorithm):
             continue
     if tried:
-        raise _unreadable("the pass phrase is wrong", where, "wrong-pass-phrase")
-    raise _unreadable("its key is encrypted, and there is no pass phrase", where, "no-pass-phrase")
+        raise _known("wrong-pass-phrase", where)
+    raise _known("no-pass-phrase", where)
 
 
-def _unreadable(why: str, where: str | None, fault: str) -> errors.CredentialError:
-    return errors.CredentialError("cannot read credential", where=where, why=why, fault=fault)
+def _known(fault: str, where: str | None, **fields: Any) -> errors.Error:
+    from pyglobus.core import faults
+
+    return faults.known(fault, what="cannot read credential", where=where, **fields)

@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
-from pyglobus.core import errors
+from pyglobus.core import errors, faults
 from pyglobus.core.x509 import keys, names, proxycertinfo
-from pyglobus.core.x509.credential import Credential
+from pyglobus.core.x509.credential import Credential, serial_number
 from pyglobus.core.x509.keys import Key, PublicKey
 from pyglobus.core.x509.kind import Kind, extension, kind_of
 from pyglobus.core.x509.proxycertinfo import ProxyCertInfo
@@ -68,13 +68,10 @@ def sign(issuer: Credential, public_key: PublicKey, wish: Wish | None = None) ->
     begin = max(now - CLOCK_SKEW, *(one.not_valid_before_utc for one in issuer.certificates))
     end = issuer.expires if wish.lifetime is None else min(_later(now, wish.lifetime), issuer.expires)
     if end <= now:
-        raise errors.CredentialError(
-            "cannot make a proxy",
-            where=names.oneline(issuer.certificate.subject),
-            why=f"the credential has expired on {issuer.expires:%Y-%m-%d %H:%M} UTC",
-            hint="have the certificate renewed, or make a new proxy first if it is one",
-            fault="expired",
-        )
+        minutes = str(int((now - issuer.expires).total_seconds() // 60))
+        fault, ended = ("proxy-expired", "proxy") if issuer.kind.is_proxy else ("certificate-expired", "certificate")
+        whose = names.oneline(issuer.certificate.subject)
+        raise faults.known(fault, what="cannot make a proxy", where=whose, ended=f"the {ended}", minutes=minutes)
     return certify(issuer, public_key, form=form, info=info, not_before=begin, not_after=end)
 
 
@@ -92,7 +89,7 @@ def certify(
     """
     parent = issuer.certificate
     if form is Form.LEGACY:
-        serial = parent.serial_number
+        serial = serial_number(parent)
         name = "limited proxy" if rights_of(info.language) is Rights.LIMITED else "proxy"
     else:
         serial = int.from_bytes(os.urandom(8)) >> 1 | 1
@@ -167,7 +164,8 @@ def _path_length(issuer: Credential, asked: int | None) -> int | None:
         if limit is not None:
             left = limit - behind if left is None else min(left, limit - behind)
     if left is not None and left <= 0:
-        raise _refused("the path length of the issuer's proxies allows no further proxy", fault="path-length-exceeded")
+        problem = "the path length of the issuer's proxies allows no further proxy"
+        raise faults.known("path-length-exceeded", what="cannot make such a proxy", limit=problem)
     return asked if left is None or asked is None else min(asked, left - 1)
 
 
@@ -232,5 +230,5 @@ def _now() -> dt.datetime:
     return dt.datetime.now(dt.UTC).replace(microsecond=0)
 
 
-def _refused(why: str, *, fault: str = "proxy-refused") -> errors.CredentialError:
-    return errors.CredentialError("cannot make such a proxy", why=why, fault=fault)
+def _refused(why: str) -> errors.CredentialError:
+    return errors.CredentialError("cannot make such a proxy", why=why, fault="proxy-refused")

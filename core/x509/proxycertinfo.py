@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pyglobus.core import errors
+from pyglobus.core import errors, faults
 from pyglobus.core.x509 import der
 from pyglobus.core.x509.proxytype import INHERIT_ALL
 
@@ -66,9 +66,7 @@ class ProxyCertInfo:
         try:
             return cls._decode(data, draft)
         except der.Malformed as error:
-            raise errors.CredentialError(
-                "cannot read the proxy extension of a certificate", why=str(error), fault="bad-proxy-extension"
-            ) from error
+            raise faults.known("bad-proxy-extension", what="cannot read a certificate", problem=str(error)) from error
 
     @classmethod
     def _decode(cls, data: bytes, draft: bool) -> ProxyCertInfo:

@@ -15,7 +15,7 @@ from cryptography.x509.oid import ExtensionOID
 
 from pyglobus.core import errors
 from pyglobus.core.x509 import names, proxycertinfo
-from pyglobus.core.x509.check import Check, failed, passed, skipped, warning
+from pyglobus.core.x509.check import Check, failed, of_error, passed, skipped, warning
 from pyglobus.core.x509.kind import Kind, extension, extensions, kind_of
 from pyglobus.core.x509.proxytype import Form, Rights
 
@@ -42,8 +42,7 @@ def checks(path: Sequence[x509.Certificate]) -> list[Check]:
         try:
             kinds.append(kind_of(one))
         except errors.CredentialError as error:
-            why = error.why or error.what
-            return [failed("proxy-form", why, certificate=names.oneline(one.subject), fault=error.fault)]
+            return [of_error("proxy-form", error, names.oneline(one.subject))]
     count = next((at for at, kind in enumerate(kinds) if not kind.is_proxy), len(kinds))
     critical = _critical(path)
     if not count:
@@ -63,26 +62,22 @@ def _form(path: Sequence[x509.Certificate], kinds: Sequence[Kind], count: int) -
     """Section 4.1: what a proxy is made of, and who may issue it."""
     name = "proxy-form"
     if count == len(path):
-        return failed(
-            name, "the chain ends with a proxy: the certificate that it stands for is missing", fault="no-owner"
-        )
+        return failed(name, "no-owner")
     if kinds[count].is_authority:
-        return failed(name, "an authority has signed the proxy, which no authority may", fault="bad-proxy")
+        return failed(name, "bad-proxy", problem="an authority has signed the proxy, which no authority may")
     for one, kind in zip(path[:count], kinds, strict=False):
         whose = names.oneline(one.subject)
         if kind.form is Form.LEGACY:
             continue
         if any(extension(one, oid.dotted_string) is not None for oid in _ALTERNATIVE_NAMES):
-            return failed(name, "a proxy must not have alternative names", certificate=whose, fault="bad-proxy")
+            return failed(name, "bad-proxy", whose, problem="a proxy must not have alternative names")
         info = kind.info
         if info is not None and info.policy is not None and kind.rights in (Rights.IMPERSONATION, Rights.INDEPENDENT):
-            explanation = "it has a policy although its policy language has none"
-            return failed(name, explanation, certificate=whose, fault="bad-proxy")
+            return failed(name, "bad-proxy", whose, problem="it has a policy although its policy language has none")
     forms = {kind.form for kind in kinds[:count]}
     for one, kind, above in zip(path, kinds[:count], kinds[1 : count + 1], strict=False):
         if above.is_proxy and kind.form is not above.form:
-            explanation = f"a {kind.form} proxy follows a {above.form} one"
-            return failed(name, explanation, certificate=names.oneline(one.subject), fault="mixed-proxies")
+            return failed(name, "mixed-proxies", names.oneline(one.subject), form=str(kind.form), other=str(above.form))
     plural = "proxies" if count > 1 else "proxy"
     return passed(name, f"{count} {plural} of the {'/'.join(sorted(str(form) for form in forms))} form")
 
@@ -92,8 +87,7 @@ def _rights(path: Sequence[x509.Certificate], kinds: Sequence[Kind], count: int)
     name = "proxy-rights"
     for one, kind, above in zip(path, kinds[:count], kinds[1 : count + 1], strict=False):
         if above.rights is Rights.LIMITED and kind.rights not in (Rights.LIMITED, Rights.INDEPENDENT):
-            explanation = f"a limited proxy has made a proxy that is not limited but {kind.rights}"
-            return failed(name, explanation, certificate=names.oneline(one.subject), fault="limited-exceeded")
+            return failed(name, "limited-exceeded", names.oneline(one.subject))
     return passed(name, f"it is {kinds[0].rights}")
 
 
@@ -106,10 +100,8 @@ def _path_length(path: Sequence[x509.Certificate], kinds: Sequence[Kind], count:
         if limit is None:
             continue
         if below > limit:
-            explanation = f"it allows {limit} proxies after it, but there are {below}"
-            return failed(
-                name, explanation, certificate=names.oneline(path[below].subject), fault="path-length-exceeded"
-            )
+            said = f"it allows {limit} proxies after it, but there are {below}"
+            return failed(name, "path-length-exceeded", names.oneline(path[below].subject), limit=said)
         left = limit - below if left is None else min(left, limit - below)
     return passed(name, "any number of proxies may follow" if left is None else f"{left} more proxies may follow")
 
@@ -124,11 +116,11 @@ def _usage(path: Sequence[x509.Certificate], count: int) -> Check:
         if not isinstance(usage, x509.KeyUsage):
             continue
         if at and not usage.digital_signature:
-            explanation = "it has signed a proxy, but its key usage lacks digitalSignature"
-            return failed(name, explanation, certificate=whose, fault="key-usage")
+            problem = "it has signed a proxy, but its key usage lacks digitalSignature"
+            return failed(name, "key-usage", whose, problem=problem)
         if at < count and usage.key_cert_sign:
-            explanation = "it is a proxy whose key usage has keyCertSign, which is for authorities"
-            return failed(name, explanation, certificate=whose, fault="key-usage")
+            problem = "it is a proxy whose key usage has keyCertSign, which is for authorities"
+            return failed(name, "key-usage", whose, problem=problem)
     return passed(name, "the key usages allow what was done")
 
 
@@ -140,10 +132,9 @@ def _critical(path: Sequence[x509.Certificate]) -> Check:
         try:
             unknown = [each for each in extensions(one) if each.critical and each.oid.dotted_string not in _KNOWN]
         except errors.CredentialError as error:
-            return failed(name, error.why or error.what, certificate=whose, fault=error.fault)
+            return of_error(name, error, whose)
         if unknown:
-            explanation = f"it has a critical extension that Globus does not know: {unknown[0].oid.dotted_string}"
-            return failed(name, explanation, certificate=whose, fault="unknown-extension")
+            return failed(name, "unknown-extension", whose, oid=unknown[0].oid.dotted_string)
     return passed(name, "all critical extensions are known")
 
 
@@ -151,23 +142,14 @@ def _lifetime(path: Sequence[x509.Certificate], count: int) -> Check:
     name = "proxy-lifetime"
     for one, issuer in itertools.pairwise(path[: count + 1]):
         if one.not_valid_after_utc > issuer.not_valid_after_utc:
-            return warning(
-                name,
-                f"it would outlive its issuer, and is good only until {issuer.not_valid_after_utc:%Y-%m-%d %H:%M} UTC",
-                certificate=names.oneline(one.subject),
-                fault="outlives-issuer",
-            )
+            end = f"{issuer.not_valid_after_utc:%F %H:%M} UTC"
+            return warning(name, "outlives-issuer", names.oneline(one.subject), end=end)
     return passed(name, "no proxy outlives its issuer")
 
 
 def _policies(path: Sequence[x509.Certificate], kinds: Sequence[Kind], count: int) -> list[Check]:
     return [
-        warning(
-            "proxy-policy",
-            f"its rights depend on a policy in the language {kind.info.language}; who does not know that grants none",
-            certificate=names.oneline(one.subject),
-            fault="restricted",
-        )
+        warning("proxy-policy", "restricted", names.oneline(one.subject), language=kind.info.language)
         for one, kind in zip(path[:count], kinds, strict=False)
         if kind.rights is Rights.RESTRICTED and kind.info is not None
     ]

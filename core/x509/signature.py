@@ -27,9 +27,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from pyglobus.core import credential as credential_search
 from pyglobus.core import errors
 from pyglobus.core.faults import explain
-from pyglobus.core.x509 import chain, filerules, names
+from pyglobus.core.x509 import chain, filerules, names, pem
 from pyglobus.core.x509.check import Outcome
-from pyglobus.core.x509.credential import Credential, identity_of, path
+from pyglobus.core.x509.credential import Credential, identity_of, path, serial_number
 from pyglobus.core.x509.der import INTEGER, OCTET_STRING, SEQUENCE, SET, Malformed, Reader, element, integer, oid
 
 #: More than any signature with its chain.
@@ -107,7 +107,7 @@ def sign(stream: BufferedIOBase, credential: Credential) -> bytes:
     signer = element(
         SEQUENCE,
         integer(1),
-        element(SEQUENCE, leaf.issuer.public_bytes(), integer(leaf.serial_number)),
+        element(SEQUENCE, leaf.issuer.public_bytes(), integer(serial_number(leaf))),
         digest,
         element(_CHOICE_0, attributes),
         algorithm,
@@ -178,7 +178,7 @@ def _judged(stream: BufferedIOBase, parsed: _Parsed, directory: Path, where: str
         (
             one
             for one in parsed.certificates
-            if one.serial_number == parsed.serial and one.issuer.public_bytes() == parsed.issuer
+            if serial_number(one) == parsed.serial and one.issuer.public_bytes() == parsed.issuer
         ),
         None,
     )
@@ -247,7 +247,7 @@ def _parse(data: bytes) -> _Parsed:
     if signed.tag == _CHOICE_0:
         inside = signed.inside(_CHOICE_0)
         while inside.tag is not None:
-            certificates.append(x509.load_der_x509_certificate(element(SEQUENCE, inside.take(SEQUENCE))))
+            certificates.append(_certificate(element(SEQUENCE, inside.take(SEQUENCE))))
     signers = signed.inside(SET)
     signer = signers.inside(SEQUENCE)
     signers.end()
@@ -279,6 +279,13 @@ def _attributes(data: bytes) -> dict[str, Reader]:
             raise Malformed("an attribute comes twice")
         found[kind] = attribute.inside(SET)
     return found
+
+
+def _certificate(data: bytes) -> x509.Certificate:
+    try:
+        return pem.certificate(data)
+    except errors.CredentialError as error:
+        raise Malformed("a certificate in it is damaged") from error
 
 
 def _attribute(kind: str, value: bytes) -> bytes:

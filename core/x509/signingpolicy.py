@@ -83,10 +83,8 @@ def _matches(pattern: str, subject: str) -> bool:
     return re.fullmatch("".join(parts), subject, re.S) is not None
 
 
-def _malformed(where: str | None, number: int, why: str) -> errors.ConfigurationError:
-    return errors.ConfigurationError(
-        "cannot understand signing policy",
-        where=where,
-        why=f"line {number}: {why}" if number else why,
-        fault="signing-policy-invalid",
-    )
+def _malformed(where: str | None, number: int, why: str) -> errors.Error:
+    from pyglobus.core import faults
+
+    line = f"(line {number}: {why})" if number else f"({why})"
+    return faults.known("signing-policy-invalid", what="cannot judge", policy=f"{where} {line}" if where else line)

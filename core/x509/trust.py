@@ -15,6 +15,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -64,14 +65,7 @@ class TrustedDirectory:
     def revocations(self, name: x509.Name) -> Iterator[tuple[Path, x509.CertificateRevocationList]]:
         """The revocation lists of an authority, with their files."""
         for path in self._numbered(names.subject_hash(name), "r"):
-            data = _read(path, _MAX_CRL)
-            load = x509.load_pem_x509_crl if b"-----BEGIN" in data else x509.load_der_x509_crl
-            try:
-                yield path, load(data)
-            except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-                raise errors.ConfigurationError(
-                    "cannot read revocation list", where=str(path), why="it is damaged", fault="crl-invalid"
-                ) from error
+            yield path, revocation_list(path)
 
     def misplaced(self, name: x509.Name) -> Path | None:
         """A file that holds this authority under a name by which it is not found."""
@@ -112,12 +106,19 @@ def default_directory(environ: Mapping[str, str] | None = None) -> Path:
     for candidate in candidates:
         if candidate.is_dir():
             return candidate
-    raise errors.ConfigurationError(
-        "there is no directory of trusted authorities",
-        why="X509_CERT_DIR is not set, and there is none in the usual places",
-        hint="install the certificates of your authorities in /etc/grid-security/certificates, or set X509_CERT_DIR",
-        fault="ca-directory-missing",
-    )
+    raise _known("no-ca-directory")
+
+
+def revocation_list(path: Path) -> x509.CertificateRevocationList:
+    """A revocation list in PEM or DER. Raises `errors.ConfigurationError`."""
+    data = _read(path, _MAX_CRL)
+    load = x509.load_pem_x509_crl if b"-----BEGIN" in data else x509.load_der_x509_crl
+    try:
+        found = load(data)
+        _ = (found.issuer.rdns, found.next_update_utc)  # decoded late, and damaged perhaps
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise _known("crl-invalid", path=str(path), problem="it is damaged") from error
+    return found
 
 
 def usable_directory(directory: Path) -> None:
@@ -131,13 +132,13 @@ def usable_directory(directory: Path) -> None:
         except OSError as error:
             why = error.strerror
     if why is not None:
-        raise errors.ConfigurationError(
-            "cannot use the directory of trusted authorities",
-            where=str(directory),
-            why=why,
-            hint="name the right one with X509_CERT_DIR",
-            fault="ca-directory-missing",
-        )
+        raise _known("ca-directory-missing", path=str(directory), problem=f"cannot be used ({why})")
+
+
+def _known(fault: str, **fields: Any) -> errors.Error:
+    from pyglobus.core import faults
+
+    return faults.known(fault, what="cannot use the trusted directory", **fields)
 
 
 def _read(path: Path, limit: int) -> bytes:

@@ -12,8 +12,8 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from pyglobus.core import errors
 from pyglobus.core.x509 import names
-from pyglobus.core.x509.check import Check, failed, passed, skipped
-from pyglobus.core.x509.credential import public_key
+from pyglobus.core.x509.check import Check, failed, of_error, passed, skipped
+from pyglobus.core.x509.credential import public_key, serial_number
 from pyglobus.core.x509.kind import is_proxy, is_self_signed
 from pyglobus.core.x509.trust import TrustedDirectory
 
@@ -39,16 +39,11 @@ def _signing_policies(found: Sequence[x509.Certificate], trusted: TrustedDirecto
         try:
             policy = trusted.policy(one.issuer)
         except errors.ConfigurationError as error:
-            return failed(name, f"{file}: {error.why}", hint="get it anew", fault="signing-policy-invalid")
+            return of_error(name, error)
         if policy is None:
-            explanation = f"{file} is missing, so {authority} may sign nothing"
-            hint = "install it with the certificate of the authority"
-            return failed(name, explanation, hint=hint, fault="signing-policy-missing")
+            return failed(name, "signing-policy-missing", path=str(file))
         if not is_self_signed(one) and not policy.allows(authority, subject):
-            patterns = " ".join(policy.patterns(authority))
-            said = f"allows {patterns}" if patterns else f"does not speak of {authority}"
-            explanation = f"{file} {said}"
-            return failed(name, explanation, certificate=subject, fault="signing-policy-forbids")
+            return failed(name, "signing-policy-forbids", subject=subject, path=str(file))
     return passed(name, "each authority may sign the names that it signed")
 
 
@@ -65,8 +60,9 @@ def _revocations(found: Sequence[x509.Certificate], trusted: TrustedDirectory, n
                     return problem
                 looked.append(str(file))
         except (errors.ConfigurationError, ValueError) as error:
-            why = str(error) if isinstance(error, errors.Error) else "a revocation list is damaged"
-            return failed(name, why, hint="fetch it anew (fetch-crl)", fault="crl-invalid")
+            if isinstance(error, errors.Error):
+                return of_error(name, error)
+            return failed(name, "crl-invalid", path=str(trusted.path), problem="it is damaged")
     if not looked:
         return skipped(name, f"there is no revocation list in {trusted.path}")
     return passed(name, f"nothing is revoked by {', '.join(dict.fromkeys(looked))}")
@@ -79,18 +75,16 @@ def _revoked(
     listed: x509.CertificateRevocationList,
     now: dt.datetime,
 ) -> Check | None:
-    name, hint = "revocation", "fetch it anew (fetch-crl)"
+    name = "revocation"
     key = public_key(issuer)
     if listed.issuer != issuer.subject or not _verifies(listed, key):
-        explanation = f"{file} is not signed by {names.oneline(issuer.subject)}"
-        return failed(name, explanation, hint=hint, fault="crl-invalid")
+        problem = f"it is not signed by {names.oneline(issuer.subject)}"
+        return failed(name, "crl-invalid", path=str(file), problem=problem)
     end = listed.next_update_utc
     if listed.last_update_utc > now or (end is not None and end < now):
-        explanation = f"{file} is out of date" + (f" since {end:%Y-%m-%d %H:%M} UTC" if end and end < now else "")
-        return failed(name, explanation, hint=hint, fault="crl-expired")
-    if listed.get_revoked_certificate_by_serial_number(one.serial_number) is not None:
-        explanation = f"it has been revoked, says {file}"
-        return failed(name, explanation, certificate=names.oneline(one.subject), fault="revoked")
+        return failed(name, "crl-expired", revocations=str(file))
+    if listed.get_revoked_certificate_by_serial_number(serial_number(one)) is not None:
+        return failed(name, "revoked", names.oneline(one.subject), path=str(file))
     return None
 
 

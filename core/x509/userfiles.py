@@ -52,7 +52,7 @@ class UserFiles:
         where = str(self.certificate)
         found = pem.certificates(pem.blocks(self._content, where=where), where=where)
         if not found:
-            raise _unusable(where, "it holds no certificate", "no-certificate")
+            raise _known("no-certificate", where)
         return found
 
     def credential(self, pass_phrases: Iterable[bytes] = ()) -> Credential:
@@ -81,13 +81,13 @@ class UserFiles:
         data = filerules.read(self.certificate)
         load = pkcs12.load_key_and_certificates
         if b"-----BEGIN" in data or data[:1] != b"0":
-            raise _unusable(where, "it is no PKCS #12 file", "not-pkcs12")
+            raise _known("not-pkcs12", where)
         try:
             key, own, others = load(data, None)
         except (ValueError, TypeError, UnsupportedAlgorithm):
             key, own, others = pem.unlocked(lambda phrase: load(data, phrase), pass_phrases, where=where)
         if key is None or own is None:
-            raise _unusable(where, "it holds no certificate with its private key", "no-key")
+            raise _known("no-key", where)
         return Credential.of(keys.require(key, where=where), [own, *others], where=where)
 
 
@@ -136,5 +136,7 @@ def _require(path: Path, private: bool) -> None:
     filerules.require(path, status, private=private)
 
 
-def _unusable(where: str, why: str, fault: str) -> errors.CredentialError:
-    return errors.CredentialError("cannot use credential", where=where, why=why, fault=fault)
+def _known(fault: str, where: str) -> errors.Error:
+    from pyglobus.core import faults
+
+    return faults.known(fault, what="cannot use credential", where=where)

@@ -27,6 +27,10 @@ globus_result_t globus_ftp_client_chmod(globus_ftp_client_handle_t *handle, cons
 struct tm { int tm_sec; int tm_min; int tm_hour; int tm_mday; int tm_mon; int tm_year; ...; };
 globus_result_t globus_ftp_client_utime(globus_ftp_client_handle_t *handle, const char *url, const struct tm *time,
     globus_ftp_client_operationattr_t *attr, globus_ftp_client_complete_callback_t callback, void *arg);
+globus_result_t globus_ftp_client_rmdir(globus_ftp_client_handle_t *handle, const char *url,
+    globus_ftp_client_operationattr_t *attr, globus_ftp_client_complete_callback_t callback, void *arg);
+globus_result_t globus_ftp_client_move(globus_ftp_client_handle_t *handle, const char *source, const char *dest,
+    globus_ftp_client_operationattr_t *attr, globus_ftp_client_complete_callback_t callback, void *arg);
 globus_result_t globus_ftp_client_third_party_transfer(globus_ftp_client_handle_t *handle,
     const char *source, globus_ftp_client_operationattr_t *source_attr,
     const char *dest, globus_ftp_client_operationattr_t *dest_attr,

@@ -12,7 +12,8 @@ void pg_download_begin(pg_file *file)
 {
     pg_pipeline *pipeline = file->pipeline;
 
-    if ((file->local_errno = pg_landing_write(&file->landing, file->local, file->size)) != 0)
+    if ((file->local_errno = pg_landing_write(&file->landing, file->local, file->size,
+            file->pipeline->key)) != 0)
     {
         pg_pipeline_finish(file, PG_FILE_FAILED);
         return;

@@ -54,7 +54,7 @@ static int pg_take_after(int fd, const struct stat *status)
     return fchmod(fd, status->st_mode & 07777) != 0 ? errno : 0;
 }
 
-int pg_landing_write(pg_landing *landing, const char *path, int64_t size)
+int pg_landing_write(pg_landing *landing, const char *path, int64_t size, uint64_t key)
 {
     struct stat status;
     int         error = 0;
@@ -72,11 +72,15 @@ int pg_landing_write(pg_landing *landing, const char *path, int64_t size)
     {
         return EOPNOTSUPP;
     }
-    if ((exists && access(path, W_OK) != 0) || (landing->temporary = pg_temporary_name(path)) == NULL)
+    if ((exists && access(path, W_OK) != 0) || (landing->temporary = pg_temporary_name(path, key)) == NULL)
     {
         return errno;
     }
     landing->size = size;
+    if (key != 0)
+    {
+        unlink(landing->temporary);
+    }
     landing->fd = open(landing->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, exists ? status.st_mode & 0777 : 0666);
     if (landing->fd < 0)
     {

@@ -18,9 +18,10 @@ typedef struct
 int     pg_landing_read(pg_landing *landing, const char *path);
 /*
  * A temporary file beside path, which must not exist or be a regular file of the user's with one link, whose mode bits and
- * group it gets. 0 or an errno value; EOPNOTSUPP: path is something that must be written in place.
+ * group it gets. Its name is made of key (temporary.h): then what a process that was killed has left under it is gone. 0 or an
+ * errno value; EOPNOTSUPP: path is something that must be written in place.
  */
-int     pg_landing_write(pg_landing *landing, const char *path, int64_t size);
+int     pg_landing_write(pg_landing *landing, const char *path, int64_t size, uint64_t key);
 /* Close, and let it appear if it has the size that it must have: else EBADMSG. 0 or an errno value; then nothing is left. */
 int     pg_landing_commit(pg_landing *landing, const char *path);
 /* Close, and leave nothing behind. */

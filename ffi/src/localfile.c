@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE             /* syncfs() */
 #include "localfile.h"
 
 #include <errno.h>
@@ -47,4 +48,9 @@ int pg_write_at(int fd, const unsigned char *buffer, size_t length, int64_t offs
         }
     }
     return 0;
+}
+
+int pg_sync_system(int fd)
+{
+    return syncfs(fd);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Whole blocks to and from a local file, whatever interrupts the system calls.
+ * Whole blocks to and from a local file, whatever interrupts the system calls; and all that was written, to the disk.
  */
 #ifndef PG_LOCALFILE_H
 #define PG_LOCALFILE_H
@@ -12,5 +12,7 @@
 ssize_t pg_read_at(int fd, unsigned char *buffer, size_t want, int64_t offset);
 /* 0, or -1: errno. */
 int     pg_write_at(int fd, const unsigned char *buffer, size_t length, int64_t offset);
+/* Write out the whole file system that fd is on, as syncfs(2). 0, or -1: errno. */
+int     pg_sync_system(int fd);
 
 #endif

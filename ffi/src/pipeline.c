@@ -24,7 +24,8 @@ static void pg_on_ready(void *arg)
 
 /* Life --------------------------------------------------------------------------------------------------------------------- */
 
-pg_pipeline *pg_pipeline_new(const pg_control_options *options, int depth, size_t block, int ahead)
+pg_pipeline *pg_pipeline_new(const pg_control_options *options, int depth, size_t block, int ahead,
+    uint64_t key)
 {
     pg_pipeline *pipeline = calloc(1, sizeof *pipeline);
 
@@ -34,6 +35,7 @@ pg_pipeline *pg_pipeline_new(const pg_control_options *options, int depth, size_
     }
     pipeline->receive = options->receive;
     pipeline->depth = depth < 1 ? 1 : depth > PG_PIPELINE_MAX_DEPTH ? PG_PIPELINE_MAX_DEPTH : depth;
+    pipeline->key = key;
     pipeline->ahead = ahead && !options->receive;
     pipeline->block = block;
     pipeline->buffer = malloc(block);

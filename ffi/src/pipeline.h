@@ -33,8 +33,9 @@
 
 typedef struct pg_pipeline pg_pipeline;
 
-/* ahead: data need not wait for the server's word. NULL: no memory. */
-pg_pipeline *   pg_pipeline_new(const pg_control_options *options, int depth, size_t block, int ahead);
+/* ahead: data need not wait for the server's word. key: of temporary names (temporary.h). NULL: no memory. */
+pg_pipeline *   pg_pipeline_new(const pg_control_options *options, int depth, size_t block, int ahead,
+    uint64_t key);
 /* The operation is queued when the pipeline has ended; it stays the caller's. */
 void            pg_pipeline_open(pg_pipeline *pipeline, pg_operation *operation);
 /* One that was never opened ends here. */

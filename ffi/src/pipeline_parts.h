@@ -21,6 +21,7 @@ struct pg_pipeline
     int                 receive;
     int                 depth;
     int                 ahead;
+    uint64_t            key;            /* of temporary names; 0: none */
     int                 ready;
     int                 draining;       /* nothing begins, and nothing gets its name */
     int                 spoiled;

@@ -32,8 +32,9 @@ struct pg_pump
     int64_t             shift;          /* get: remote offset less local offset */
     int                 stopped;        /* the file is not touched any more */
     _Atomic int64_t     bytes;
-    pg_range *          range;
+    pg_range *          range;          /* get: what has come; put: what is left out */
     int                 ranges;
+    int                 passed;         /* put: of those, how many lie behind */
     int                 room;
 };
 
@@ -124,6 +125,22 @@ static void pg_send(pg_pump *pump, unsigned char *buffer)
     {
         return;
     }
+    while (pump->passed < pump->ranges && pump->range[pump->passed].start <= pump->next)
+    {
+        if (pump->next < pump->range[pump->passed].end)
+        {
+            pump->next = pump->range[pump->passed].end;
+        }
+        pump->passed++;
+    }
+    if (pump->passed < pump->ranges && pump->range[pump->passed].start - pump->next < (int64_t) want)
+    {
+        want = (size_t) (pump->range[pump->passed].start - pump->next);
+    }
+    if (pump->end >= 0 && pump->next > pump->end)
+    {
+        pump->next = pump->end;
+    }
     if (pump->end >= 0 && pump->end - pump->next < (int64_t) want)
     {
         want = (size_t) (pump->end - pump->next);
@@ -132,7 +149,8 @@ static void pg_send(pg_pump *pump, unsigned char *buffer)
     {
         pg_fail(pump, errno);
     }
-    else if (pg_channel_write(&pump->channel, buffer, (size_t) have, pump->next, (size_t) have < pump->block) == 0)
+    else if (pg_channel_write(&pump->channel, buffer, (size_t) have, pump->next,
+            (size_t) have < want || (pump->end >= 0 && pump->next + (int64_t) have >= pump->end)) == 0)
     {
         pump->next += have;
     }
@@ -145,6 +163,27 @@ static void pg_gone(void *arg, unsigned char *buffer, size_t length, int64_t off
     (void) offset;
     atomic_fetch_add(&pump->bytes, (int64_t) length);
     pg_send(pump, buffer);
+}
+
+int pg_pump_skip(pg_pump *pump, const int64_t *pairs, int count)
+{
+    int i;
+
+    if (count <= 0)
+    {
+        return 0;
+    }
+    if ((pump->range = calloc((size_t) count, sizeof *pump->range)) == NULL)
+    {
+        return -1;
+    }
+    for (i = 0; i < count; i++)
+    {
+        pump->range[i].start = pairs[2 * i];
+        pump->range[i].end = pairs[2 * i + 1];
+    }
+    pump->ranges = pump->room = count;
+    return 0;
 }
 
 globus_result_t pg_pump_put(pg_pump *pump, const char *url, globus_ftp_client_operationattr_t *attr,

@@ -25,6 +25,9 @@ void            pg_pump_free(pg_pump *pump);
 /* Send the file from start to end (exclusive; -1: to its end). partial: as a part of the remote file at these offsets. */
 globus_result_t pg_pump_put(pg_pump *pump, const char *url, globus_ftp_client_operationattr_t *attr,
     globus_ftp_client_restart_marker_t *restart, int64_t start, int64_t end, int partial);
+/* Before the put: leave these ranges out (count pairs of start and end, in order, apart); the restart marker tells the server.
+   Returns 0, or -1 for no memory. */
+int             pg_pump_skip(pg_pump *pump, const int64_t *pairs, int count);
 /* Receive into the file, each byte at its remote offset less shift. */
 globus_result_t pg_pump_get(pg_pump *pump, const char *url, globus_ftp_client_operationattr_t *attr,
     globus_ftp_client_restart_marker_t *restart, int64_t start, int64_t end, int partial, int64_t shift);

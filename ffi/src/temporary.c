@@ -13,13 +13,25 @@
 #define PG_MAX_STEM 200
 #define PG_ADDED sizeof "..XXXXXXXX.part"
 
-char *pg_temporary_name(const char *path)
+/* FNV-1a, begun with the key. */
+static uint32_t pg_digits(const char *path, uint64_t key)
+{
+    uint64_t hash = key;
+
+    while (*path != '\0')
+    {
+        hash = (hash ^ (unsigned char) *path++) * UINT64_C(0x100000001b3);
+    }
+    return (uint32_t) (hash ^ hash >> 32);
+}
+
+char *pg_temporary_name(const char *path, uint64_t key)
 {
     const char *    slash = strrchr(path, '/');
     const char *    name = slash != NULL ? slash + 1 : path;
     size_t          stem = strlen(name);
     size_t          room = (size_t) (name - path) + PG_MAX_STEM + PG_ADDED;
-    uint32_t        salt;
+    uint32_t        salt = pg_digits(path, key);
     char *          made;
 
     if (stem == 0)
@@ -35,7 +47,7 @@ char *pg_temporary_name(const char *path)
             stem--;
         }
     }
-    if (getentropy(&salt, sizeof salt) != 0 || (made = malloc(room)) == NULL)
+    if ((key == 0 && getentropy(&salt, sizeof salt) != 0) || (made = malloc(room)) == NULL)
     {
         return NULL;
     }

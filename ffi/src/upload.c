@@ -167,7 +167,7 @@ static void pg_stored(void *arg, globus_ftp_control_handle_t *handle, globus_obj
 
 static void pg_store(pg_file *file)
 {
-    if ((file->temporary = pg_temporary_name(file->remote)) == NULL)
+    if ((file->temporary = pg_temporary_name(file->remote, file->pipeline->key)) == NULL)
     {
         file->local_errno = errno;
         pg_pipeline_finish(file, PG_FILE_FAILED);

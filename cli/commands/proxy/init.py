@@ -39,7 +39,7 @@ def status_of(error: BaseException) -> int:
     """grid-proxy-init ends with 1, and with 2 if the certificate has expired; without a terminal we end with 77."""
     if not isinstance(error, errors.Error):
         return code_of(error)
-    return {"expired": 2, "no-terminal": int(ExitCode.DENIED)}.get(error.fault or "", 1)
+    return {"certificate-expired": 2, "proxy-expired": 2, "no-terminal": int(ExitCode.DENIED)}.get(error.fault or "", 1)
 
 
 @command("init", summary="make a proxy", drop_in="grid-proxy-init", c_common=("-q", "-debug"), status_of=status_of)
@@ -324,10 +324,8 @@ def _require_life(files: UserFiles) -> None:
     """Raise if the certificate has expired, before anybody types a pass phrase for it."""
     end = min(one.not_valid_after_utc for one in files.certificates())
     if end <= dt.datetime.now(dt.UTC):
-        raise errors.CredentialError(
-            "cannot make a proxy",
-            where=str(files.certificate),
-            why=f"the certificate has expired on {end:%Y-%m-%d %H:%M} UTC",
-            hint="have it renewed by its authority",
-            fault="expired",
-        )
+        from pyglobus.core import faults
+
+        minutes = str(int((dt.datetime.now(dt.UTC) - end).total_seconds() // 60))
+        where, ended = str(files.certificate), "the certificate"
+        raise faults.known("certificate-expired", what="cannot make a proxy", where=where, ended=ended, minutes=minutes)

@@ -13,8 +13,6 @@ from pyglobus.cli.exits import ExitCode
 if TYPE_CHECKING:
     from pyglobus.core.x509.check import Check
 
-_MARKS = {"passed": "ok", "failed": "FAILED", "warning": "warning", "skipped": "-"}
-
 
 @command("verify", summary="judge the chain of a proxy")
 @option(
@@ -36,8 +34,7 @@ def verify(*, output: Output, cert_dir: Path | None, file: Path | None) -> int |
 
     The private key is not needed, and not looked at.
     """
-    from dataclasses import asdict
-
+    from pyglobus.cli import checks
     from pyglobus.core import proxy
     from pyglobus.core.x509 import chain, filerules, names, pem, trust
 
@@ -50,20 +47,14 @@ def verify(*, output: Output, cert_dir: Path | None, file: Path | None) -> int |
         "path": where,
         "valid": report.is_valid,
         "certificates": [names.oneline(one.subject) for one in report.path],
-        "checks": [asdict(check) for check in report.checks],
+        "checks": checks.records(report.checks),
     }
     output.result("verification", record, lambda: _shown(report.checks, report.is_valid))
     return None if report.is_valid else ExitCode.DENIED
 
 
-def _shown(checks: tuple[Check, ...], is_valid: bool) -> str:
-    from pyglobus.cli.output import printable
+def _shown(found: tuple[Check, ...], is_valid: bool) -> str:
+    from pyglobus.cli import checks
 
-    width = max(len(check.name) for check in checks)
-    lines = []
-    for check in checks:
-        of = f"{check.certificate}: " if check.certificate else ""
-        lines.append(f"{_MARKS[check.outcome]:7}  {check.name:{width}}  {printable(of + check.explanation)}")
-        if check.hint and check.outcome != "passed":
-            lines.append(f"{'':7}  {'':{width}}  hint: {printable(check.hint)}")
+    lines = [checks.line(check, failed="FAILED") for check in found]
     return "\n".join([*lines, "", "valid" if is_valid else "not valid"])

@@ -1,0 +1,2 @@
+/* src/localfile.h */
+int pg_sync_system(int fd);
