@@ -111,10 +111,9 @@ def addresses() -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def misnamed(grid: Sandbox) -> Iterator[Server]:
+def misnamed(grid: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server whose certificate is for another host."""
-    directory = grid.directory / "misnamed"
-    directory.mkdir()
+    directory = tmp_path_factory.mktemp("misnamed")
     certificate, key = directory / "cert.pem", directory / "key.pem"
     grid.authority.issue_host("other.example", hosts=("other.example",)).save(certificate, key)
     with grid.start_gridftp(env={"X509_USER_CERT": str(certificate), "X509_USER_KEY": str(key)}) as server:

@@ -111,10 +111,9 @@ def test_without_third_party(
 
 
 @pytest.fixture(scope="module")
-def alias(grid: Sandbox) -> Iterator[tuple[Server, str]]:
+def alias(grid: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str]]:
     """A server that is known by another name, and its subject."""
-    directory = grid.directory / "alias"
-    directory.mkdir()
+    directory = tmp_path_factory.mktemp("alias")
     certificate, key = directory / "cert.pem", directory / "key.pem"
     issued = grid.authority.issue_host("alias.example", hosts=("alias.example",))
     issued.save(certificate, key)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import pwd
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -55,6 +56,8 @@ def field(memory_grid: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Ite
     with memory_grid.start_gridftp() as second, memory_grid.start_gridftp(anonymous=True) as second_ftp:
         servers = {"gsi": (running["gridftp"], second), "anonymous": (running["ftp"], second_ftp)}
         yield Field(memory_grid, servers, here, there)
+    for directory in (here, there):
+        shutil.rmtree(directory)
 
 
 @pytest.fixture(scope="module")

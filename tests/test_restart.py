@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import random
 import re
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -66,6 +67,8 @@ def place(memory_grid: Sandbox, memory: Path, session_pids: FindSessions) -> Ite
         there.chmod(0o777)
     with memory_grid.start_gridftp() as one, memory_grid.start_gridftp() as other:
         yield Field(memory_grid, one, other, here, there, session_pids)
+    for directory in (here, there):
+        shutil.rmtree(directory)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -73,6 +74,8 @@ def field(memory_grid: Sandbox, memory: Path) -> Iterator[Field]:
         there.chmod(0o777)
     with memory_grid.start_gridftp() as second:
         yield Field(memory_grid, second, here, there)
+    for directory in (here, there):
+        shutil.rmtree(directory)
 
 
 @pytest.fixture
