@@ -121,13 +121,13 @@ class Output:
         """Write out what stdout still holds. Raises `DataError` if that is not possible, BrokenPipeError if nobody
         reads it.
         """
-        with _telling():
+        with _telling(sys.stdout):
             sys.stdout.flush()
 
     def _write(self, stream: IO[str], text: str, end: str = "\n") -> None:
         if self.clear_display is not None:
             self.clear_display()
-        with _telling():
+        with _telling(stream):
             stream.write(text + end)
 
 
@@ -185,17 +185,20 @@ def prepare_streams() -> None:
 
 
 @contextmanager
-def _telling() -> Generator[None]:
+def _telling(stream: IO[str]) -> Generator[None]:
+    """Within the block ``stream`` is written to. Where stderr cannot be, the exit status has to tell alone."""
     try:
         yield
     except OSError as error:
         # What could not be written stays in the stream: it needs a place to go, or the interpreter complains at its
         # end.
         null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, sys.stdout.fileno())
+        os.dup2(null, stream.fileno())
         os.close(null)
         if isinstance(error, BrokenPipeError):
             raise
+        if stream is sys.stderr:
+            return
         raise errors.DataError("cannot write to standard output", why=error.strerror, errno=error.errno) from error
 
 

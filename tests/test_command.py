@@ -460,6 +460,20 @@ class TestStreams:
         assert ended.stderr == "p: cannot write to standard output: No space left on device\n"
         assert ended.returncode == ExitCode.DATA
 
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+    @pytest.mark.parametrize(("body", "status"), [("pass", 0), ("raise errors.NotFound('y')", ExitCode.NOT_FOUND)])
+    def test_full_disk_for_messages(self, body: str, status: int) -> None:
+        """A log that takes no more changes neither the result nor the status."""
+        with Path("/dev/full").open("w") as full:
+            ended = subprocess.run(
+                program(f"output.note('x')\noutput.line('first')\n{body}"),
+                stdout=subprocess.PIPE,
+                stderr=full,
+                text=True,
+                check=False,
+            )
+        assert (ended.returncode, ended.stdout) == (status, "first\n")
+
     @pytest.mark.parametrize("locale", ["C", "C.UTF-8", "POSIX"])
     def test_any_name_can_be_shown(self, locale: str) -> None:
         environment = {**os.environ, "LC_ALL": locale, "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
