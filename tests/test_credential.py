@@ -269,6 +269,8 @@ def spoiled(request: pytest.FixtureRequest, grid: Sandbox, proxy: MakeProxy, eve
             os.truncate(path, 1 << 21)
         case "directory":
             path.mkdir()
+        case "device":
+            path.symlink_to(os.devnull)
     return path
 
 
@@ -285,6 +287,7 @@ def spoiled(request: pytest.FixtureRequest, grid: Sandbox, proxy: MakeProxy, eve
         ("no key", "not-a-credential", "private key"),
         ("huge", "not-a-credential", "PEM"),
         ("directory", "credential-not-a-file", "no regular file"),
+        ("device", "credential-not-a-file", "no regular file"),
     ],
     indirect=["spoiled"],
 )

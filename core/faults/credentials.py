@@ -17,10 +17,10 @@ _AGAIN = "copy the file anew from where it came"
 _EXPOSED = r"Permissions on (?P<path>.*) are too permissive"
 
 
-def _directory(evidence: Evidence) -> Fields | None:
-    """A directory, of which the library says only that others may read it."""
+def _no_file(evidence: Evidence) -> Fields | None:
+    """A directory or device, of which the library says only that others may read it: nobody shall chmod that."""
     fields = own(_EXPOSED)(evidence)
-    return fields if fields and Path(fields["path"]).is_dir() else None
+    return fields if fields and not Path(fields["path"]).is_file() else None
 
 
 def span(minutes: int) -> str:
@@ -124,7 +124,7 @@ FAULTS = (
     Fault(
         "credential-not-a-file",
         CredentialError,
-        _directory,
+        _no_file,
         "the credential file {path} is no regular file",
         "name the file that holds the proxy",
     ),
