@@ -181,7 +181,7 @@ def _asked_format(arguments: list[str]) -> str:
     """The output format that a command line asks for, when an error in it was found before the option was read."""
     from pyglobus.cli.output import FORMATS
 
-    for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for word, following in zip(arguments, [*arguments, ""][1:], strict=True):
         asked = following if word == "--format" else word.removeprefix("--format=")
         if word.startswith("--format") and asked in FORMATS:
             return asked
