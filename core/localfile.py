@@ -6,6 +6,9 @@ replaces, or what the umask leaves of 0666), and renamed at the end. It is writt
 would do harm or is not wanted: not a regular file, a file with several links or of another owner, a part of a file
 that is there, or the caller's wish.
 
+A FIFO is waited for until somebody has opened its other end, and whoever transfers can give that up at any time: a
+system call that hangs cannot be cancelled.
+
 The standard streams are read and written where they stand, from first to last, even if they are files: what a shell
 has read from them or written to them before stays as it is.
 """
@@ -15,7 +18,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import select
 import stat
+import time
 
 from pyglobus.core import errors
 from pyglobus.ffi.annotation import TYPE_CHECKING
@@ -27,16 +32,33 @@ if TYPE_CHECKING:
     from pyglobus.core.partial import Partial
 
 
+# Seconds between two looks at a FIFO that nobody has opened at the other end.
+_TICK = 0.1
+
+
+def _go_on() -> None:
+    pass
+
+
 class LocalSource:
     """An open local file, pipe or device to read from. Closed by `close`, or as a context manager."""
 
-    def __init__(self, path: str) -> None:
-        """Open ``path``; ``-`` is standard input. Raises `errors.Error`."""
+    def __init__(self, path: str, *, check: Callable[[], None] = _go_on) -> None:
+        """Open ``path``; ``-`` is standard input. Raises `errors.Error`.
+
+        ``check`` is called now and then while a FIFO has no writer; what it raises ends the waiting.
+        """
         self.path = path
         self._start = 0
         self.fd = -1
         try:
-            self.fd = _stream(0) if path == "-" else os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
+            if path == "-":
+                self.fd = _stream(0)
+            else:
+                fifo = os.O_NONBLOCK if stat.S_ISFIFO(os.stat(path).st_mode) else 0
+                self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | fifo)
+                if fifo:
+                    self._await_writer(check)
             self.status = os.fstat(self.fd)
             if stat.S_ISREG(self.status.st_mode):
                 self._start = os.lseek(self.fd, 0, os.SEEK_CUR)
@@ -49,6 +71,17 @@ class LocalSource:
             raise errors.UsageError(
                 "cannot copy a directory", where=path, why="only -r copies directories", fault="is-directory"
             )
+
+    def _await_writer(self, check: Callable[[], None]) -> None:
+        poll = select.poll()
+        poll.register(self.fd, select.POLLIN)
+        try:
+            while not poll.poll(_TICK * 1000):
+                check()
+        except BaseException:
+            self.close()
+            raise
+        os.set_blocking(self.fd, True)
 
     @property
     def seekable(self) -> bool:
@@ -98,11 +131,13 @@ class LocalDestination:
         keep: bool = False,
         create_directories: bool = False,
         partial: Partial | None = None,
+        check: Callable[[], None] = _go_on,
     ) -> None:
         """Open ``path`` for writing; ``-`` is standard output.
 
         ``in_place``: no temporary name. ``keep``: what the file holds already stays where it is not overwritten.
         ``partial`` names the temporary file, which then stays when this is left, and may be there already.
+        ``check`` is called now and then while a FIFO has no reader; what it raises ends the waiting.
         """
         self.path = path
         self.fd = -1
@@ -118,12 +153,12 @@ class LocalDestination:
         if create_directories and (parent := os.path.dirname(path)):
             make_directory(parent)
         try:
-            self._open(in_place, keep)
+            self._open(in_place, keep, check)
         except OSError as error:
             self.discard()
             raise _explained(error, what="cannot create", where=path, role="destination") from error
 
-    def _open(self, in_place: bool, keep: bool) -> None:
+    def _open(self, in_place: bool, keep: bool, check: Callable[[], None]) -> None:
         self._target = os.path.realpath(self.path)
         try:
             status = os.stat(self._target)
@@ -131,6 +166,9 @@ class LocalDestination:
             status = None
         if status is not None and stat.S_ISDIR(status.st_mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if status is not None and stat.S_ISFIFO(status.st_mode):
+            self._open_fifo(check)
+            return
         regular = status is None or stat.S_ISREG(status.st_mode)
         replaceable = status is None or (
             regular and not keep and status.st_nlink == 1 and status.st_uid == os.geteuid()
@@ -143,6 +181,17 @@ class LocalDestination:
                 self.fd = os.open(self._target, flags | os.O_RDWR, 0o666)
                 return
         self.fd = os.open(self._target, flags | os.O_WRONLY, 0o666)
+
+    def _open_fifo(self, check: Callable[[], None]) -> None:
+        while self.fd < 0:
+            try:
+                self.fd = os.open(self._target, os.O_WRONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            except OSError as error:
+                if error.errno != errno.ENXIO:
+                    raise
+                check()
+                time.sleep(_TICK)
+        os.set_blocking(self.fd, True)
 
     def _open_temporary(self, status: os.stat_result | None) -> bool:
         """Make the temporary file; False where only the directory forbids it, or it would be of another group, and

@@ -290,11 +290,14 @@ class Transfer:
             if self.options.partial and (url.is_http or (url.is_stream and url is self.source)):
                 why = "only files and FTP servers give and take a part"
                 raise errors.Unsupported("cannot copy a part", where=str(url), why=why)
+            if url.is_http and url.user is not None:
+                why = "HTTP servers are not told names and passwords"
+                raise errors.Unsupported("cannot log in", where=str(url), why=why)
 
     def _open_source(self) -> None:
         url, options = self.source, self.options
         if url.is_local or url.is_stream:
-            self._source_file = source = LocalSource(url.path)
+            self._source_file = source = LocalSource(url.path, check=self.session.check)
             self._stack.callback(source.close)
             if self.destination.is_local and same_file(source, self.destination.path):
                 raise _same(url)
@@ -338,6 +341,7 @@ class Transfer:
                 keep=options.partial,
                 create_directories=options.create_directories,
                 partial=self._partial,
+                check=self.session.check,
             )
             self._destination_file = destination
             self._stack.callback(destination.leave)

@@ -15,6 +15,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -235,6 +236,7 @@ CASES: dict[str, tuple[str, str, int, tuple[str, ...]]] = {
     "checksum-unknown": ("-verify-checksum -checksum-alg crc7 {here}/file", "{gsi}/new", 2, ("crc7",)),
     "credential-missing": ("-cred {here}/nothing {here}/file", "{gsi}/new", 77, ("{here}/nothing",)),
     "wrong-subject": ("-ds /O=Grid/CN=nobody {here}/file", "{gsi}/new", 77, ("/O=Grid/CN=nobody",)),
+    "name-for-http": ("http://ada:secret@{web}/file", "{here}/new", 69, ("http://ada@{web}/file", "not told names")),
     "one-argument": ("{here}/file", "--", 2, ("missing DEST",)),
 }
 
@@ -248,6 +250,35 @@ def test_refused(case: str, scene: Scene, grid: Sandbox, copy: Runner) -> None:
     done = copy(*patience, *map(scene.fill, arguments), check=False, stdin=subprocess.DEVNULL)
     assert_refused(done, code, *map(scene.fill, words))
     assert scene.files() == before
+
+
+def test_nothing_is_given(copy: Runner) -> None:
+    assert_refused(copy(check=False), 2, "missing SOURCE")
+
+
+@pytest.mark.parametrize("end", ["reader", "writer"])
+def test_nobody_opens_the_other_end_of_a_fifo(end: str, scene: Scene, copy: Runner) -> None:
+    os.mkfifo(scene.here / "fifo")
+    file, fifo = scene.fill("{gsi}/file"), str(scene.here / "fifo")
+    ends = (file, fifo) if end == "reader" else (fifo, file)
+    assert_refused(copy("--timeout", "1", *ends, check=False), 124, "deadline")
+
+
+@pytest.mark.parametrize("end", ["reader", "writer"])
+def test_the_other_end_of_a_fifo_comes_late(end: str, scene: Scene, copy: Runner) -> None:
+    fifo = scene.here / "fifo"
+    os.mkfifo(fifo)
+    with ThreadPoolExecutor() as pool:
+        if end == "writer":
+            running = pool.submit(copy, fifo, scene.fill("{gsi}/new"))
+            with fifo.open("wb") as late:
+                late.write(b"late")
+            running.result()
+            assert (scene.there / "new").read_bytes() == b"late"
+        else:
+            running = pool.submit(copy, scene.fill("{gsi}/file"), fifo)
+            assert fifo.read_bytes() == (scene.there / "file").read_bytes()
+            running.result()
 
 
 # Credentials ----------------------------------------------------------------------------------------------------------

@@ -225,6 +225,20 @@ def test_signal_while_nothing_comes_from_standard_input(field: Field, tmp_path: 
     assert field.new() == []
 
 
+def test_signal_while_nobody_writes_to_a_fifo(field: Field, tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    with subprocess.Popen([COPY, fifo, field.url("new")], env=field.grid.env, stderr=subprocess.PIPE) as process:
+        opened = Path(f"/proc/{process.pid}/fd")
+        wait_for(lambda: any(os.readlink(each) == str(fifo) for each in opened.iterdir()), process)
+        process.send_signal(signal.SIGINT)
+        status, seconds, said = end(process)
+    assert status == -signal.SIGINT
+    assert seconds < PROMPT, f"{seconds:.3f} s"
+    assert said == "pyglobus-url-copy: cancelled by SIGINT\n"
+    assert field.new() == []
+
+
 # Standing still ------------------------------------------------------------------------------------------------------
 
 
