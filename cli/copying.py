@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from pyglobus.cli.output import Output
-from pyglobus.cli.progress import Progress
+from pyglobus.cli.progress import Files, Progress
 from pyglobus.cli.units import format_duration, format_rate, format_size
 
 if TYPE_CHECKING:
@@ -84,7 +84,10 @@ class JobDisplay:
         from pyglobus.core.transfer import Warned
 
         if isinstance(event, job.JobProgress):
-            self._progress.update(event.bytes, event.total if event.planned else None)
+            moving = [(moving.source, moving.bytes, moving.size) for moving in event.moving]
+            gone = event.done + event.failed + event.skipped
+            files = Files(gone, event.files, event.planned, event.failed, moving)
+            self._progress.update(event.bytes, event.total if event.planned else None, files)
         elif isinstance(event, job.FileDone):
             self._output.event("file", record(event.result), "")
         elif isinstance(event, job.FileStarted):

@@ -17,8 +17,8 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from pyglobus.cli.output import Output, printable
 from pyglobus.cli.units import format_duration, format_rate, format_size
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _APPEARS_AFTER = 0.3
 _LIVE_EVERY = 0.1
 _RECORD_EVERY = 1.0
+# Files under way that are named: more lines than these nobody follows.
+_MOST_FILES = 8
 #: The rate shown is the mean of this many seconds: steady enough to read, quick enough to show a stall.
 _RATE_WINDOW = 5.0
 
@@ -104,11 +106,29 @@ class Meter:
         return ", ".join(parts)
 
 
+class Files(NamedTuple):
+    """Of a job of many files: how many are done with, and how many there are as far as is known; the ones under way by
+    name, each with its bytes and its size where they are known.
+    """
+
+    done: int
+    known: int
+    planned: bool
+    failed: int = 0
+    moving: Sequence[tuple[str, int | None, int | None]] = ()
+
+    def text(self) -> str:
+        """The numbers in a few words."""
+        more = "" if self.planned else "+"
+        failed = f", {self.failed} failed" if self.failed else ""
+        return f"{self.done} of {self.known}{more} files{failed}"
+
+
 class _Display(Protocol):
     every: float
     first: float
 
-    def show(self, meter: Meter) -> None: ...
+    def show(self, meter: Meter, files: Files | None) -> None: ...
 
     def clear(self) -> None: ...
 
@@ -140,8 +160,10 @@ class Progress:
             self._due = now + self._display.first
             self._output.clear_display = self._display.clear
 
-    def update(self, done: int, total: int | None = None) -> None:
-        """``done`` bytes have arrived so far; ``total`` is given when it became known or has changed."""
+    def update(self, done: int, total: int | None = None, files: Files | None = None) -> None:
+        """``done`` bytes have arrived so far; ``total`` is given when it became known or has changed, ``files`` by a
+        job of many.
+        """
         display = self._display
         if display is None:
             return
@@ -151,7 +173,7 @@ class Progress:
         self._meter.update(done, now)
         if now >= self._due:
             self._due = now + display.every
-            display.show(self._meter)
+            display.show(self._meter, files)
 
     def finish(self) -> None:
         """End the display, and leave nothing of it on a terminal. May be called at any time, and again."""
@@ -185,8 +207,9 @@ class _Lines:
         self._output = output
         self._ends = f"{source} -> {destination}"
 
-    def show(self, meter: Meter) -> None:
-        self._output.progress_line(f"{format_duration(meter.elapsed)}: {meter.text()}: {self._ends}")
+    def show(self, meter: Meter, files: Files | None) -> None:
+        counted = f", {files.text()}" if files is not None else ""
+        self._output.progress_line(f"{format_duration(meter.elapsed)}: {meter.text()}{counted}: {self._ends}")
 
     def clear(self) -> None:
         """Lines stay."""
@@ -200,15 +223,18 @@ class _Records:
         self._output = output
         self._ends = {"source": source, "destination": destination}
 
-    def show(self, meter: Meter) -> None:
-        self._output.event("progress", {**self._ends, **meter.record()})
+    def show(self, meter: Meter, files: Files | None) -> None:
+        counted = {"done": files.done, "files": files.known, "failed": files.failed} if files is not None else {}
+        self._output.event("progress", {**self._ends, **meter.record(), **counted})
 
     def clear(self) -> None:
         """Lines stay."""
 
 
 class _Terminal:
-    """Two lines at the bottom of the terminal: the two ends, and a bar with numbers."""
+    """Two lines at the bottom of the terminal: the two ends, and a bar with numbers; with many files, a line for each
+    that is under way, as far as there is room.
+    """
 
     every = _LIVE_EVERY
     first = _APPEARS_AFTER
@@ -219,11 +245,11 @@ class _Terminal:
         self._console: Console | None = None
         self._live: Live | None = None
 
-    def show(self, meter: Meter) -> None:
+    def show(self, meter: Meter, files: Files | None) -> None:
         from rich.live import Live
 
         console = self._console = self._console or _console()
-        drawn = self._drawn(meter, console.width)
+        drawn = self._drawn(meter, files, console.width, console.height)
         if self._live is None:
             self._live = Live(
                 console=console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
@@ -237,7 +263,7 @@ class _Terminal:
         if live is not None:
             live.stop()
 
-    def _drawn(self, meter: Meter, width: int) -> RenderableType:
+    def _drawn(self, meter: Meter, files: Files | None, width: int, height: int) -> RenderableType:
         from rich.console import Group
         from rich.progress_bar import ProgressBar
         from rich.table import Table
@@ -251,6 +277,8 @@ class _Terminal:
         numbers.append(f"{format_rate(meter.rate):>10}")
         if meter.remaining is not None:
             numbers.append(f"{format_duration(meter.remaining):>6} left")
+        if files is not None:
+            numbers.append(files.text())
         while len(numbers) > 1 and len("  ".join(numbers)) > width:
             numbers.pop()
         text = Text("  ".join(numbers), no_wrap=True, overflow="crop")
@@ -267,7 +295,19 @@ class _Terminal:
             row.add_row(bar, text)
         else:
             row.add_row(text)
-        return Group(Text(ends(self._source, self._destination, width), no_wrap=True, overflow="crop"), row)
+        lines = [
+            Text(f"  {_file_line(*moving, width - 2)}", no_wrap=True, overflow="crop", style="dim")
+            for moving in (files.moving if files is not None else ())[: max(0, min(_MOST_FILES, height - 4))]
+        ]
+        return Group(Text(ends(self._source, self._destination, width), no_wrap=True, overflow="crop"), row, *lines)
+
+
+def _file_line(name: str, done: int | None, size: int | None, width: int) -> str:
+    """One file under way: its name, and how far it is."""
+    if done is None or size is None:
+        return _shortened(printable(name), width)
+    far = f"{done / size if size else 1:4.0%} of {format_size(size)}"
+    return f"{_shortened(printable(name), max(width - len(far) - 2, 1))}  {far}"
 
 
 def ends(source: str, destination: str, width: int) -> str:

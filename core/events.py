@@ -48,6 +48,15 @@ class FileFailed(NamedTuple):
     error: errors.Error
 
 
+class Moving(NamedTuple):
+    """A file that is under way; ``bytes`` is None for one of many in a pipeline."""
+
+    source: str
+    destination: str
+    size: int | None
+    bytes: int | None
+
+
 class JobProgress(NamedTuple):
     """The whole, several times a second. ``total`` counts the bytes planned so far; ``planned`` tells if that is
     all.
@@ -61,6 +70,8 @@ class JobProgress(NamedTuple):
     files: int
     planned: bool
     seconds: float
+    #: The file that each connection is at.
+    moving: tuple[Moving, ...] = ()
 
 
 class JobResult(NamedTuple):

@@ -26,6 +26,7 @@ from pyglobus.core.events import (
     JobProgress,
     JobResult,
     JobResumed,
+    Moving,
 )
 from pyglobus.core.journal import Journal
 from pyglobus.core.localfile import make_directory
@@ -100,6 +101,8 @@ class Job:
         self._stop = threading.Event()
         self._cancelled = False
         self._moving: dict[int, int] = {}
+        # What each worker is at, and whether that is one of many in a pipeline.
+        self._at: dict[int, tuple[Item, bool]] = {}
         self._failures: list[errors.Error] = []
         self._done = self._skipped = self._resumed = self._files = self._moved = self._total = 0
         # Bytes of files that are done which an earlier run had moved.
@@ -217,10 +220,14 @@ class Job:
                 self._stop.set()
 
     def _progress(self, seconds: float) -> JobProgress:
-        moving = sum(list(self._moving.values()))
+        moved = sum(list(self._moving.values()))
+        moving = tuple(
+            Moving(str(item.source), str(item.destination), item.size, None if piped else self._moving.get(number, 0))
+            for number, (item, piped) in sorted(self._at.copy().items())
+        )
         return JobProgress(
-            self._moved + self._before + moving, self._total, self._done, len(self._failures), self._skipped,
-            self._files, self._planned, seconds,
+            self._moved + self._before + moved, self._total, self._done, len(self._failures),
+            self._skipped + self._resumed, self._files, self._planned, seconds, moving,
         )  # fmt: skip
 
     def _judge(self) -> None:
@@ -405,6 +412,7 @@ class Job:
             self._moving[number] = bytes_ - counted
 
         def begun(item: Item) -> None:
+            self._at[number] = item, True
             self._events.put(FileStarted(str(item.source), str(item.destination), item.size))
 
         def done(item: Item, result: Result) -> None:
@@ -421,6 +429,7 @@ class Job:
             take=take, moved=moved, stopped=self._stop.is_set, begun=begun, done=done, failed=failed,
         )  # fmt: skip
         batch.run()
+        self._at.pop(number, None)
         self._moving[number] = 0
         if batch.useless:
             self._no_pipeline.add(way)
@@ -446,6 +455,7 @@ class Job:
             options = options._replace(offset=item.offset or 0, length=item.length)
         if not started:
             self._events.put(FileStarted(source, destination, item.size))
+        self._at[number] = item, False
         try:
             known = Facts("file", item.size) if item.listed and not options.preserve else None
             partial = None
@@ -458,6 +468,8 @@ class Job:
             if not (self._stop.is_set() and isinstance(error, errors.Cancelled)):
                 self._events.put(FileFailed(source, destination, error))
             return
+        finally:
+            self._at.pop(number, None)
         self._moving[number] = 0
         self._arrived(item, result)
 

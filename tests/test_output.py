@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pyglobus.cli import units
 from pyglobus.cli.output import Output, columns
-from pyglobus.cli.progress import Meter, Progress, ends
+from pyglobus.cli.progress import Files, Meter, Progress, ends
 
 SIZES = st.integers(0, 2**62)
 
@@ -218,6 +218,20 @@ class TestProgress:
             r"30 s: 2\.9\d KiB of 9\.77 KiB, 30%, 100 B/s, 1m10s left: gsiftp://host/a -> /tmp/a", lines[0]
         )
 
+    def test_numbers_of_files(self, capfd: pytest.CaptureFixture[str]) -> None:
+        for form in ("text", "jsonl"):
+            output, clock = Output("p"), Clock()
+            output.format = form
+            with Progress(output, stats=1.0, clock=clock) as progress:
+                progress.start(None, "a/", "b/")
+                clock.now = 2.0
+                progress.update(10, 100, Files(3, 7, planned=False, failed=1))
+            output.flush()
+        shown = capfd.readouterr()
+        assert shown.err == "2.0 s: 10 B of 100 B, 10%, 5 B/s, 18 s left, 3 of 7+ files, 1 failed: a/ -> b/\n"
+        record = json.loads(shown.out)
+        assert (record["done"], record["files"], record["failed"]) == (3, 7, 1)
+
     def test_nothing_without_a_terminal_unless_asked(self, capfd: pytest.CaptureFixture[str]) -> None:
         fed(Output("p"), None, 100)
         assert capfd.readouterr() == ("", "")
@@ -245,7 +259,7 @@ LIVE = """
 import sys, time
 from pyglobus.cli import main, signals
 from pyglobus.cli.command import Output, command
-from pyglobus.cli.progress import Progress
+from pyglobus.cli.progress import Files, Progress
 
 @command("p", summary="p", formats=("text", "json", "jsonl"))
 def p(*, output: Output) -> None:
@@ -255,7 +269,11 @@ def p(*, output: Output) -> None:
         while done < 10**8:
             time.sleep(0.02)
             done += 2 * 10**6
-            progress.update(done)
+            files = None
+            if MANY:
+                moving = [(f"gsiftp://host/part {n}", done // 50, 10**7) for n in range(done // 10**7)]
+                files = Files(done // 10**7, 11, done > 5 * 10**7, 1, [*moving, ("gsiftp://host/small\\x07", None, 9)])
+            progress.update(done, files=files)
             if done == 6 * 10**7:
                 output.note("half way")
     output.line("copied")
@@ -296,12 +314,14 @@ def screen_of(raw: str) -> list[str]:
     return lines
 
 
-def watch(*arguments: str, width: int = 80, env: dict[str, str] | None = None) -> pexpect.spawn[str]:
+def watch(
+    *arguments: str, width: int = 80, height: int = 24, env: dict[str, str] | None = None, many: bool = False
+) -> pexpect.spawn[str]:
     environment = {**os.environ, "TERM": "xterm-256color", **(env or {})}
     return pexpect.spawn(
         sys.executable,
-        ["-c", LIVE, *arguments],
-        dimensions=(24, width),
+        ["-c", LIVE.replace("MANY", str(many)), *arguments],
+        dimensions=(height, width),
         env=environment,
         encoding="utf-8",
         timeout=20,
@@ -326,6 +346,22 @@ class TestLiveProgress:
         assert max(len(line) for line in re.split(r"[\r\n]+", plain)) <= width
         assert [line for line in screen_of(raw) if line] == ["p: half way", "copied"]
         assert raw.rfind("\x1b[?25h") > raw.rfind("\x1b[?25l")
+
+    @pytest.mark.parametrize(("width", "height", "named"), [(100, 24, 8), (40, 24, 8), (100, 8, 4), (100, 4, 0)])
+    def test_files_under_way(self, width: int, height: int, named: int) -> None:
+        """As many as there is room for, none wider than the terminal, and nothing of them afterwards."""
+        child = watch(width=width, height=height, many=True)
+        raw = child.read()
+        child.close()
+        assert child.exitstatus == 0
+        plain = ESCAPE.sub("", raw)
+        assert {int(number) for number in re.findall(r"part (\d)", plain)} == set(range(named))
+        assert bool(re.search(r"\d% of 9\.54 MiB", plain)) is bool(named)
+        assert ("small" in plain) is bool(named) and "\x07" not in plain
+        assert max(len(line) for line in re.split(r"[\r\n]+", plain)) <= width
+        if width >= 100:
+            assert re.search(r"\d of 11\+ files, 1 failed", plain) and re.search(r"\d of 11 files", plain)
+        assert [line for line in screen_of(raw) if line] == ["p: half way", "copied"]
 
     def test_the_cursor_is_never_left_hidden(self) -> None:
         child = watch()
