@@ -47,6 +47,11 @@ def myproxy_get() -> int:
     return run(_leaf("myproxy", "get"), "myproxy-get")
 
 
+def gass_server() -> int:
+    """The command ``gass-server``."""
+    return run(_leaf("gass", "server"), "gass-server")
+
+
 def run(load: Callable[[], click.Command], prog: str, arguments: Sequence[str] | None = None) -> int:
     """Run the command that ``load`` imports, under the name ``prog``; returns the exit status, or dies by a signal.
 

@@ -45,6 +45,14 @@ TREE: Mapping[str, Entry] = {
         "copy a file between URLs",
         script="pyglobus-url-copy",
     ),
+    "gass": Entry(
+        "Data",
+        "pyglobus.cli.commands.gass",
+        "gass",
+        "files over https, by grid identity",
+        ("server", "shutdown"),
+        verb_scripts={"server": "gass-server"},
+    ),
     "proxy": Entry(
         "Security",
         "pyglobus.cli.commands.proxy",
@@ -79,7 +87,7 @@ TREE: Mapping[str, Entry] = {
         "a local grid to try things on",
         ("up", "status", "env", "exec", "logs", "down"),
     ),
-    "version": Entry("About", "pyglobus.cli.commands.version", "version", "versions of pyglobus and its libraries"),
+    "version": Entry("Diagnosis", "pyglobus.cli.commands.version", "version", "versions of pyglobus and its libraries"),
 }
 
 _START = (

@@ -15,9 +15,11 @@ with Server(policy, root="/data") as server:
     server.wait()
 """
 
+from pyglobus.core.gass.client import Client, Transferred
+from pyglobus.core.gass.denial import Denial
 from pyglobus.core.gass.policy import Allow, Answer, Deny, Policy, Redirect, Request, only
 from pyglobus.core.gass.server import Server, everybody
-from pyglobus.core.gass.settings import Access, Client, Settings
+from pyglobus.core.gass.settings import Access, Settings, Visitor
 from pyglobus.core.gass.sink import Sink
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "Allow",
     "Answer",
     "Client",
+    "Denial",
     "Deny",
     "Policy",
     "Redirect",
@@ -32,6 +35,8 @@ __all__ = [
     "Server",
     "Settings",
     "Sink",
+    "Transferred",
+    "Visitor",
     "everybody",
     "only",
 ]

@@ -21,7 +21,7 @@ from pyglobus.core.gass.message import BadMessage, RequestHead
 from pyglobus.core.gass.place import Place
 from pyglobus.core.gass.policy import Allow, Deny, Operation, Policy, Redirect, Request
 from pyglobus.core.gass.quota import Quota
-from pyglobus.core.gass.settings import Access, Client, Outcome, Settings
+from pyglobus.core.gass.settings import Access, Outcome, Settings, Visitor
 from pyglobus.core.gass.sink import Sink
 from pyglobus.core.xio import XioSocket
 from pyglobus.ffi.body import Body
@@ -108,10 +108,10 @@ class Connection:
         """Whether its request is not there yet."""
         return self._operation is None
 
-    def look(self) -> Client:
+    def look(self) -> Visitor:
         """What it does now; from any thread."""
         body = self._body
-        return Client(
+        return Visitor(
             self._host, self._identity, self._operation, self._path, body.bytes if body else 0, self._size,
             time.monotonic() - self._begun,
         )  # fmt: skip

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
 import secrets
 import threading
 import time
@@ -29,7 +30,7 @@ from pyglobus.core.gass.connection import Connection, Exchange
 from pyglobus.core.gass.place import Place
 from pyglobus.core.gass.policy import Allow, Answer, Policy, Request, only
 from pyglobus.core.gass.quota import Quota
-from pyglobus.core.gass.settings import MOST_CONNECTIONS, Access, Client, Settings
+from pyglobus.core.gass.settings import MOST_CONNECTIONS, Access, Settings, Visitor
 from pyglobus.core.gass.sink import Sink
 from pyglobus.core.gss.credential import Credential
 from pyglobus.core.xio import XioOptions, XioSocket
@@ -83,7 +84,8 @@ class Server:
         self._changed = threading.Condition()
         self._accepting: threading.Thread | None = None
         self._closing = False
-        self._ended = threading.Event()
+        # One that a signal handler may put into while its own thread waits for it.
+        self._ended: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._bytes = 0
 
     def start(self) -> Server:
@@ -149,7 +151,7 @@ class Server:
         """Forget a URL that `capture` has made. Who writes to it goes on until the end."""
         self._sinks.pop(url.removeprefix(self._url), None)
 
-    def clients(self) -> list[Client]:
+    def clients(self) -> list[Visitor]:
         """The connections that are open."""
         with self._changed:
             return [connection.look() for connection in self._connections]
@@ -162,11 +164,16 @@ class Server:
 
     def end(self) -> None:
         """Let `wait` return; from any thread, and from signal handlers."""
-        self._ended.set()
+        self._ended.put(None)
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait until `end` is called, also by a client's shutdown; whether it was."""
-        return self._ended.wait(seconds)
+        try:
+            self._ended.get(timeout=seconds)
+        except queue.Empty:
+            return False
+        self.end()  # for others who wait
+        return True
 
     def drain(self, seconds: float) -> bool:
         """Take no more clients, and let those that are there finish, for so long; whether all have. From one thread."""

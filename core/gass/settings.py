@@ -72,7 +72,7 @@ class Access(NamedTuple):
     reason: str = ""
 
 
-class Client(NamedTuple):
+class Visitor(NamedTuple):
     """One connection that is open, for a live view. ``operation`` is None before its request is there."""
 
     host: str
