@@ -260,14 +260,17 @@ import sys, time
 from pyglobus.cli import main, signals
 from pyglobus.cli.command import Output, command
 from pyglobus.cli.progress import Files, Progress
+from pyglobus.core import errors
 
 @command("p", summary="p", formats=("text", "json", "jsonl"))
 def p(*, output: Output) -> None:
-    done = 0
-    with Progress(output) as progress:
+    done, stop = 0, []
+    with signals.cancelling(lambda: stop.append(True)), Progress(output) as progress:
         progress.start(10**8, "gsiftp://dtn.example.org:2811/data/input/file.root", "/home/user/file.root")
         while done < 10**8:
             time.sleep(0.02)
+            if stop:
+                raise errors.Cancelled("cancelled")
             done += 2 * 10**6
             files = None
             if MANY:
