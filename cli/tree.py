@@ -90,6 +90,9 @@ TREE: Mapping[str, Entry] = {
     "version": Entry("Diagnosis", "pyglobus.cli.commands.version", "version", "versions of pyglobus and its libraries"),
 }
 
+#: What the overview must fit into.
+_COLUMNS = 80
+
 _START = (
     ("pyglobus sandbox exec", "a shell in a grid of your own, gone when you leave"),
     ("pyglobus COMMAND --help", "what a command does, and every option"),
@@ -139,9 +142,10 @@ class Tree(Group):
 
     def overview(self, ctx: click.Context) -> str:
         text = [f"{usage.bold('pyglobus')} {__version__}: the Globus Toolkit for people who live in a shell"]
+        text.append("")
         for section in dict.fromkeys(entry.section for entry in TREE.values()):
             entries = [(name, entry) for name, entry in TREE.items() if entry.section == section]
-            text += ["", usage.bold(section), *_aligned([(_call(*item), _told(item[1])) for item in entries])]
+            text += [usage.bold(section), *(line for item in entries for line in _lines(*item))]
         return "\n".join([*text, "", usage.bold("Start here"), *_aligned(_START)])
 
 
@@ -150,8 +154,16 @@ def _aligned(rows: Sequence[tuple[str, str]]) -> list[str]:
     return [f"  {call:{width}}  {what}" for call, what in rows]
 
 
-def _call(name: str, entry: Entry) -> str:
-    return f"{name} {'|'.join(entry.verbs)}" if entry.verbs else name
+def _lines(name: str, entry: Entry) -> list[str]:
+    """A command on one line, or on two if it has many verbs."""
+    indent = max(map(len, TREE)) + 4
+    first = f"  {name}".ljust(indent)
+    if not entry.verbs:
+        return [f"{first}{_told(entry)}"]
+    verbs = "|".join(entry.verbs)
+    if indent + len(verbs) + 2 + len(_told(entry)) <= _COLUMNS:
+        return [f"{first}{verbs}: {_told(entry)}"]
+    return [f"{first}{verbs}:", f"{' ' * indent}{_told(entry)}"]
 
 
 def _told(entry: Entry) -> str:

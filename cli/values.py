@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The types of option values that click lacks: sizes, durations and counts."""
+"""The types of option values that click lacks: sizes, durations, lifetimes and counts."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ import click
 from pyglobus.cli import units
 
 if TYPE_CHECKING:
+    import datetime as dt
+
+    _DeltaType = click.ParamType[dt.timedelta]
     _IntType = click.ParamType[int]
     _FloatType = click.ParamType[float]
 else:
-    _IntType = _FloatType = click.ParamType  # generic only from click 8.4 on
+    _DeltaType = _IntType = _FloatType = click.ParamType  # generic only from click 8.4 on
 
 
 class SizeType(_IntType):
@@ -65,6 +68,29 @@ class CountType(_IntType):
         return number
 
 
+class LifetimeType(_DeltaType):
+    """Hours and minutes, ``12:00``."""
+
+    name = "H:M"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> dt.timedelta:
+        import datetime as dt
+
+        if isinstance(value, dt.timedelta):
+            return value
+        hours, colon, minutes = str(value).partition(":")
+        if not (colon and _digits(hours, 9) and _digits(minutes, 2)):
+            self.fail(f"{value!r} is not hours and minutes, such as 12:00", param, ctx)
+        if int(minutes) > 60:
+            self.fail(f"{minutes} minutes are more than 60", param, ctx)
+        return dt.timedelta(hours=int(hours), minutes=int(minutes))
+
+
+def _digits(text: str, most: int) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= most
+
+
+LIFETIME = LifetimeType()
 SIZE = SizeType()
 DURATION = DurationType()
 COUNT = CountType(0)

@@ -18,7 +18,7 @@ import click
 from pyglobus.cli.command import BETTER, SAME, Output, command, option
 from pyglobus.cli.commands.myproxy import options, trust
 from pyglobus.cli.commands.myproxy.options import FILE, HOURS
-from pyglobus.cli.commands.proxy.wishes import LIFETIME
+from pyglobus.cli.values import LIFETIME
 from pyglobus.core import errors
 
 if TYPE_CHECKING:

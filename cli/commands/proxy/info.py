@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pyglobus.cli.command import BETTER, SAME, Output, command, option
-from pyglobus.cli.commands.proxy.wishes import FILE, LIFETIME
+from pyglobus.cli.commands.proxy.wishes import FILE
 from pyglobus.cli.exits import ExitCode, code_of
 from pyglobus.cli.option import USED
-from pyglobus.cli.values import COUNT, CountType
+from pyglobus.cli.values import COUNT, LIFETIME, CountType
 from pyglobus.core import errors
 
 if TYPE_CHECKING:

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pyglobus.cli.command import BETTER, SAME, Output, command, option
-from pyglobus.cli.commands.proxy.wishes import FILE, LIFETIME, SECTION, wish_of, wished
+from pyglobus.cli.commands.proxy.wishes import FILE, SECTION, wish_of, wished
 from pyglobus.cli.exits import ExitCode, code_of
+from pyglobus.cli.values import LIFETIME
 from pyglobus.core import errors
 
 if TYPE_CHECKING:

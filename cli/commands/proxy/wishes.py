@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,15 +12,11 @@ import click
 
 from pyglobus.cli.command import BETTER, SAME, option
 from pyglobus.cli.option import Callback
-from pyglobus.cli.values import CountType
+from pyglobus.cli.values import LIFETIME, CountType
 from pyglobus.core import errors
 
 if TYPE_CHECKING:
     from pyglobus.core.x509.proxy import Wish
-
-    _DeltaType = click.ParamType[dt.timedelta]
-else:
-    _DeltaType = click.ParamType  # generic only from click 8.4 on
 
 SECTION = "The proxy"
 FORMS = {"rfc": "rfc", "draft": "draft", "old": "legacy"}
@@ -30,23 +25,6 @@ FORMS = {"rfc": "rfc", "draft": "draft", "old": "legacy"}
 _PATH_LENGTH = CountType(0, 2**31 - 1)
 
 
-class LifetimeType(_DeltaType):
-    """Hours and minutes, ``12:00``."""
-
-    name = "H:M"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> dt.timedelta:
-        if isinstance(value, dt.timedelta):
-            return value
-        match = re.fullmatch(r"([0-9]{1,9}):([0-9]{1,2})", str(value))
-        if match is None:
-            self.fail(f"{value!r} is not hours and minutes, such as 12:00", param, ctx)
-        if int(match[2]) > 60:
-            self.fail(f"{match[2]} minutes are more than 60", param, ctx)
-        return dt.timedelta(hours=int(match[1]), minutes=int(match[2]))
-
-
-LIFETIME = LifetimeType()
 FILE = click.Path(path_type=Path, dir_okay=True)
 
 
