@@ -29,9 +29,10 @@ def run(server: Server, output: Output, given: dict[str, Any]) -> None:
     """Serve until a client or a signal ends it; then let those who are there finish."""
     drain = 30.0 if given["drain"] is None else given["drain"]
     with server:
-        _announce(server, output, given)
-        with signals.cancelling(server.end), _view(server, output):
-            server.wait()
+        with signals.cancelling(server.end):  # before anybody is told that it is there, and can end it
+            _announce(server, output, given)
+            with _view(server, output):
+                server.wait()
         _notify("STOPPING=1")
         if not server.drain(drain):
             left = len(server.clients())
