@@ -37,6 +37,11 @@ def url_copy() -> int:
     return run(_leaf("url-copy"), "pyglobus-url-copy")
 
 
+def pyglobusrun() -> int:
+    """The command ``pyglobusrun``."""
+    return run(_leaf("run"), "pyglobusrun")
+
+
 def proxy_init() -> int:
     """The command ``proxy-init``."""
     return run(_leaf("proxy", "init"), "proxy-init")

@@ -39,19 +39,26 @@ class Entry(NamedTuple):
 
 TREE: Mapping[str, Entry] = {
     "url-copy": Entry(
-        "Data",
+        "Data and jobs",
         "pyglobus.cli.commands.url_copy",
         "url_copy",
         "copy a file between URLs",
         script="pyglobus-url-copy",
     ),
     "gass": Entry(
-        "Data",
+        "Data and jobs",
         "pyglobus.cli.commands.gass",
         "gass",
         "files over https, by grid identity",
         ("server", "shutdown"),
         verb_scripts={"server": "gass-server"},
+    ),
+    "run": Entry(
+        "Data and jobs",
+        "pyglobus.cli.commands.run",
+        "run",
+        "submit a job, and follow it to its end",
+        script="pyglobusrun",
     ),
     "proxy": Entry(
         "Security",

@@ -50,8 +50,8 @@ class Spellings:
 def sort(
     words: Sequence[str], spellings: Spellings, *, interspersed: bool = True, clusters: bool = False
 ) -> tuple[list[str], dict[str, str]]:
-    """The words in click's form, and the spelling that was used for each option (by parameter name), for messages.
-    ``clusters`` is for tools that read them by getopt(3).
+    """The words in click's form, and the spelling that was used for each option (by parameter name), for messages;
+    ``--`` is among these if it ended the options. ``clusters`` is for tools that read them by getopt(3).
 
     Raises `UsageError` for an unknown option, a missing value, or a value for an option that takes none.
     """
@@ -61,6 +61,7 @@ def sort(
     rest = iter(_apart(words, spellings) if clusters else words)
     for word in rest:
         if word == "--":
+            used[word] = word
             break
         if len(word) < 2 or word[0] != "-":
             arguments.append(word)

@@ -143,7 +143,7 @@ _pyglobus_offer() {
 _pyglobus_table() {
     case "$1" in
     '')
-        verbs='url-copy gass proxy myproxy cert xio doctor sandbox version'
+        verbs='url-copy gass run proxy myproxy cert xio doctor sandbox version'
         options='-version --version -h -help --help'
         values=()
         arguments=()
@@ -180,6 +180,14 @@ _pyglobus_table() {
         values=(['--subject']='' ['--format']='=text json')
         arguments=('url')
         repeated=
+        interspersed=yes
+        ;;
+    'run')
+        verbs=''
+        options='-r -resource --resource -f -file --file --env --directory --stdin --count --queue --project --walltime -D -full-proxy --full-proxy -d -dryrun --dry-run -o -output-enable --output -s -server --serve -w -write-allow --serve-writable -b -batch --batch -F -fast-batch --fast-batch -n -no-interrupt --no-interrupt --timeout -k -kill --kill -status --status --wait -y -refresh-proxy --refresh-proxy -stop-manager --stop-manager -a -authenticate-only --ping -j -job-manager-version --job-manager-version -p -parse --parse --rsl -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -version --version -versions --versions -usage --usage -h -help --help'
+        values=(['-r']='' ['-resource']='' ['--resource']='' ['-f']='file' ['-file']='file' ['--file']='file' ['--env']='' ['--directory']='' ['--stdin']='' ['--count']='' ['--queue']='' ['--project']='' ['--walltime']='' ['--timeout']='' ['-k']='' ['-kill']='' ['--kill']='' ['-status']='' ['--status']='' ['--wait']='' ['-y']='' ['-refresh-proxy']='' ['--refresh-proxy']='' ['-stop-manager']='' ['--stop-manager']='' ['--format']='=text json jsonl')
+        arguments=('')
+        repeated=yes
         interspersed=yes
         ;;
     'proxy')

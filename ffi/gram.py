@@ -60,6 +60,10 @@ class GramFailure(Exception):
         self.reply = reply
 
 
+class NoCredential(GramFailure):
+    """The library cannot be activated, since it finds no credential that it could use."""
+
+
 class Delegation(NamedTuple):
     """What a request is made with: another credential than the user's, which must live as long as the request; and
     whether the full rights are handed on rather than limited ones.
@@ -86,6 +90,13 @@ def check(code: int) -> None:
     """Raise `GramFailure` unless the number is 0. In the engine's thread, for the text is the library's."""
     if code:
         raise GramFailure(code, decode(lib.globus_gram_protocol_error_string(code)))
+
+
+def _activate() -> None:
+    try:
+        check(lib.pg_gram_activate())
+    except GramFailure as failure:
+        raise NoCredential(failure.code, str(failure)) from None
 
 
 def ping(contact: str, delegation: Delegation = USUAL) -> Operation:
@@ -139,7 +150,7 @@ def _request(call: Callable[..., int], delegation: Delegation, *arguments: Any) 
     words = [argument if isinstance(argument, int) else _native(argument) for argument in arguments]
 
     def start(record: Any) -> None:
-        check(lib.pg_gram_activate())
+        _activate()
         if delegation.credential is not None or delegation.full:
             check(lib.pg_gram_attr(attr, _native(delegation.credential), delegation.full))
         check(call(reply, record, *words, attr[0]))
@@ -183,7 +194,7 @@ class Listener:
         self._engine: Engine = engine()
         self._engine.require()
         self._heard = heard
-        check(lib.pg_gram_activate())
+        _activate()
         contact = ffi.new("const char **")
         check(lib.pg_gram_listen(contact))
         #: The address to be given to job managers.

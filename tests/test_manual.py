@@ -116,6 +116,10 @@ def test_examples_run(
     if "myproxy" in page:  # its examples fetch what has been stored, with the phrase in a file
         environment |= request.getfixturevalue("keeper").prepare(tmp_path)
         script = script.replace("myproxy.example.org", "localhost")
+    if page == "pyglobusrun":
+        jobs: Sandbox = request.getfixturevalue("jobs")
+        script = script.replace("ce.example.org", jobs.variables["PYGLOBUS_SANDBOX_GRAM"])
+        environment |= jobs.variables
     if page == "pyglobus-sandbox":  # its examples have sandboxes of their own
         del environment["PYGLOBUS_SANDBOX"]
     done = subprocess.run(

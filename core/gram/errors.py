@@ -47,6 +47,8 @@ class GramError(errors.Error):
     """Something that a gatekeeper, a job manager or the library reports; ``code`` is its number in the protocol."""
 
     code = 0
+    #: What the library or the job manager says, unchanged.
+    text = ""
     #: The job that it is about, where there is one in spite of the error.
     contact: str | None = None
 
@@ -80,5 +82,5 @@ def __getattr__(name: str) -> type[GramError]:
 def of_code(code: int, message: str, *, what: str, where: str | None = None) -> GramError:
     """The error of this number; a number that is not in the header makes a plain `GramError`."""
     made = BY_CODE.get(code, GramError)(what, where=where, why=message.strip() or None, fault=f"gram-{code}")
-    made.code = code
+    made.code, made.text = code, message
     return made

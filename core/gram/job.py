@@ -107,6 +107,10 @@ class Job:
         """Have it ended; it becomes `State.FAILED`. It is no error if it has ended before."""
         request.cancel(self.contact, self._delegation)
 
+    def cancel_soon(self) -> None:
+        """Begin to `cancel` it, and do not wait for the answer; also from a signal handler."""
+        request.begin_cancel(self.contact, self._delegation)
+
     def signal(self, name: str, argument: str | None = None) -> None:
         """Send its job manager a signal: see `pyglobus.core.gram.request.signal`."""
         request.signal(self.contact, name, argument, self._delegation)
@@ -122,6 +126,11 @@ class Job:
     def refresh(self) -> None:
         """Delegate a new proxy to it."""
         request.refresh(self.contact, self._delegation)
+
+    def leave(self) -> None:
+        """Have its states no longer told to this process; it goes on."""
+        request.unregister(self.contact, listener.address(), self._delegation)
+        self.close()
 
     def close(self) -> None:
         """Take no more notice of it; the job goes on."""

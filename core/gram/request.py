@@ -54,6 +54,11 @@ def cancel(job: str, using: Delegation = USUAL, *, timeout: float | None = None)
     _answer(gram.cancel(job, using), "cannot cancel the job", job, timeout)
 
 
+def begin_cancel(job: str, using: Delegation = USUAL) -> None:
+    """The same without waiting; nobody learns whether it went well but from the states of the job."""
+    gram.cancel(job, using)
+
+
 def signal(
     job: str, name: str, argument: str | None = None, using: Delegation = USUAL, *, timeout: float | None = None
 ) -> None:
@@ -102,8 +107,22 @@ def translated(failure: gram.GramFailure, *, what: str, where: str | None) -> er
     """The error to raise for one of the library."""
     from pyglobus.core.gram.errors import of_code
 
+    if isinstance(failure, gram.NoCredential):
+        return _no_credential(failure, what)
     error = of_code(failure.code, str(failure), what=what, where=where)
     if failure.reply is not None:
         error.why = (failure.reply.extensions.get("gt3-failure-message") or error.why or "").strip()
         error.contact = failure.reply.contact
     return error
+
+
+def _no_credential(failure: gram.NoCredential, what: str) -> errors.Error:
+    """Why there is none that could be used: what the look at the files says, or else the library."""
+    from pyglobus.core import credential
+
+    try:
+        credential.inspect()
+    except errors.Error as error:
+        return error
+    chain = [line for line in str(failure).splitlines() if line.strip()]
+    return errors.CredentialError(what, why="there is no credential that could be used", hint="proxy-init", chain=chain)

@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: Apache-2.0
+"""pyglobus run, or pyglobusrun: in place of globusrun."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from pyglobus.cli.command import BETTER, SAME, Output, argument, command, option
+from pyglobus.cli.exits import code_of
+from pyglobus.cli.option import USED
+from pyglobus.cli.values import DURATION, POSITIVE
+from pyglobus.core import errors
+
+if TYPE_CHECKING:
+    from pyglobus.core.gram import Delegation
+    from pyglobus.core.rsl.tree import Boolean
+
+_JOB = "What is run"
+_OUTPUT = "Its output"
+_WAIT = "How long we stay"
+_MANAGE = "Jobs that are there already"
+_ASK = "Asking only"
+
+# What globusrun ends with, beside the numbers of GRAM.
+_FAILED, _NO_CREDENTIAL, _MISUSE = 1, 254, 255
+_REQUEST = ("bad-rsl", "bad-request")
+
+
+def status_of(error: BaseException) -> int:
+    """GRAM's number for an error of GRAM, and globusrun's own otherwise."""
+    code = getattr(error, "code", 0)
+    if isinstance(error, errors.Error) and isinstance(code, int) and code:
+        return code
+    if isinstance(error, errors.CredentialError):
+        return _NO_CREDENTIAL
+    if isinstance(error, errors.UsageError):
+        return _MISUSE if error.fault in _REQUEST else _FAILED
+    return code_of(error)
+
+
+@command(
+    "run",
+    summary="submit a job, and follow it to its end",
+    drop_in="globusrun",
+    c_common=("-q", "-quiet", "-versions"),
+    formats=("text", "json", "jsonl"),
+    status_of=status_of,
+)
+@argument(
+    "request",
+    nargs=-1,
+    metavar="[RSL | -- COMMAND [ARGUMENT]...]",
+    help="A job description, or a command to run there, which -- stands before.",
+)
+@option("-r", "-resource", "--resource", metavar="CONTACT", section=_JOB, parity=SAME,
+        help="The gatekeeper: host[:port][/service][:subject]. [default: port 2119, service jobmanager]")  # fmt: skip
+@option("-f", "-file", "--file", metavar="FILE", completion="file", section=_JOB, parity=SAME,
+        help="Read the description from this file.")  # fmt: skip
+@option("--env", "environment", multiple=True, metavar="NAME=VALUE", section=_JOB,
+        help="Set a variable in the job's environment. Can be given several times.")  # fmt: skip
+@option("--directory", metavar="DIR", section=_JOB, help="Run it in this directory.")
+@option("--stdin", metavar="FILE", section=_JOB, help="Its standard input: a file there.")
+@option("--count", type=POSITIVE, metavar="N", section=_JOB, help="Run it so many times at once.")
+@option("--queue", metavar="NAME", section=_JOB, help="Submit it to this queue.")
+@option("--project", metavar="NAME", section=_JOB, help="Account for it with this project.")
+@option("--walltime", type=POSITIVE, metavar="MINUTES", section=_JOB, help="Let it run so long at most.")
+@option("-D", "-full-proxy", "--full-proxy", is_flag=True, section=_JOB, parity=SAME,
+        help="Delegate a full proxy to the job, not a limited one.")  # fmt: skip
+@option("-d", "-dryrun", "--dry-run", is_flag=True, section=_JOB, parity=SAME,
+        help="Have all done but the last step.")  # fmt: skip
+@option("-o", "-output-enable", "--output", "show_output", is_flag=True, section=_OUTPUT, parity=SAME,
+        help="Show what the job writes, at its end. What a COMMAND writes is shown anyway.")  # fmt: skip
+@option("-s", "-server", "--serve", is_flag=True, section=_OUTPUT, parity=SAME,
+        help="As -o, and let the job read our files at $(GLOBUSRUN_GASS_URL).")  # fmt: skip
+@option("-w", "-write-allow", "--serve-writable", is_flag=True, section=_OUTPUT, parity=SAME,
+        help="As -s, and let the job write them.")  # fmt: skip
+@option("-b", "-batch", "--batch", is_flag=True, section=_WAIT, parity=SAME,
+        help="End once the job is with the scheduler, and print its contact.")  # fmt: skip
+@option("-F", "-fast-batch", "--fast-batch", is_flag=True, section=_WAIT, parity=SAME,
+        help="End once the job manager has it, and print its contact.")  # fmt: skip
+@option("-n", "-no-interrupt", "--no-interrupt", is_flag=True, section=_WAIT, parity=SAME,
+        help="Ctrl-C ends us, and leaves the job alone.")  # fmt: skip
+@option("--timeout", type=DURATION, metavar="TIME", section=_WAIT,
+        help="Cancel the job if it has not ended after this time, and end with status 124.")  # fmt: skip
+@option("-k", "-kill", "--kill", "killed", metavar="JOB", section=_MANAGE, parity=SAME, help="Cancel a job.")
+@option("-status", "--status", "asked", metavar="JOB", section=_MANAGE, parity=BETTER,
+        remark="a job manager that cannot be reached is an error, not the state DONE",
+        help="Print the state of a job.")  # fmt: skip
+@option("--wait", "awaited", metavar="JOB", section=_MANAGE, help="Follow a job to its end.")
+@option("-y", "-refresh-proxy", "--refresh-proxy", "refreshed", metavar="JOB", section=_MANAGE, parity=SAME,
+        help="Delegate a new proxy to a job.")  # fmt: skip
+@option("-stop-manager", "--stop-manager", "stopped", metavar="JOB", section=_MANAGE, parity=SAME,
+        help="End the job manager of a job, and leave the job alone.")  # fmt: skip
+@option("-a", "-authenticate-only", "--ping", "pinged", is_flag=True, section=_ASK, parity=SAME,
+        help="Only see whether the gatekeeper lets us in.")  # fmt: skip
+@option("-j", "-job-manager-version", "--job-manager-version", "manager_versions", is_flag=True, section=_ASK,
+        parity=SAME, help="Print the versions of the job manager.")  # fmt: skip
+@option("-p", "-parse", "--parse", "parsed", is_flag=True, section=_ASK, parity=BETTER,
+        remark="needs no credential", help="Only read the description.")  # fmt: skip
+@option("--rsl", "printed", is_flag=True, section=_ASK, help="Only print the description that would be sent.")
+def run(
+    *,
+    output: Output,
+    request: Sequence[str],
+    resource: str | None,
+    file: str | None,
+    environment: Sequence[str],
+    directory: str | None,
+    stdin: str | None,
+    count: int | None,
+    queue: str | None,
+    project: str | None,
+    walltime: int | None,
+    full_proxy: bool,
+    dry_run: bool,
+    show_output: bool,
+    serve: bool,
+    serve_writable: bool,
+    batch: bool,
+    fast_batch: bool,
+    no_interrupt: bool,
+    timeout: float | None,
+    killed: str | None,
+    asked: str | None,
+    awaited: str | None,
+    refreshed: str | None,
+    stopped: str | None,
+    pinged: bool,
+    manager_versions: bool,
+    parsed: bool,
+    printed: bool,
+) -> int | None:
+    """Submit a job to a GRAM gatekeeper and follow it to its end, or do something to a job that is there already.
+
+    What is run is a description in RSL or a command with its arguments. The exit status is 0, or the number that GRAM
+    has for what went wrong.
+    """
+    is_command = "--" in click.get_current_context().meta[USED]
+    if len(request) > 1 and not is_command:
+        hint = "quote a description as one word; write -- before a command"
+        raise errors.UsageError("more than one description is given", hint=hint, fault=_REQUEST[1])
+    from pyglobus.cli import jobs
+
+    if killed or asked or awaited or refreshed or stopped:
+        return _manage(output, full_proxy, timeout, killed, asked, awaited, refreshed, stopped)
+    if pinged or manager_versions:
+        if resource is None:
+            raise _missing("the contact of a gatekeeper", "-r CONTACT")
+        return jobs.ping(output, resource) if pinged else jobs.version(output, resource)
+    from pyglobus.core.gram import description
+
+    wanted = description.with_attributes(
+        _request(request, is_command, file), _pairs(environment), directory=directory, stdin=stdin, count=count,
+        queue=queue, project=project, max_wall_time=walltime,
+    )  # fmt: skip
+    if parsed:
+        output.line("RSL Parsed Successfully...")
+        return None
+    if dry_run:
+        wanted = description.with_dryrun(wanted)
+    if printed:
+        output.line(str(wanted))
+        return None
+    if resource is None:
+        raise _missing("the contact of a gatekeeper", "-r CONTACT")
+    if wanted.multiple:
+        why = "several requests in one description"
+        raise errors.UsageError("cannot submit", why=why, hint="submit each by itself")
+    batch = batch or fast_batch
+    run = jobs.Run(
+        output,
+        shows=(show_output or serve or serve_writable or is_command) and not batch,
+        reads=serve or serve_writable,
+        writes=serve_writable,
+        batch=batch,
+        fast=fast_batch and not (serve or serve_writable),
+        dry=dry_run,
+        leaves=no_interrupt,
+        timeout=timeout,
+    )
+    return run.submit(resource, wanted, _delegation(full_proxy))
+
+
+def _manage(
+    output: Output,
+    full_proxy: bool,
+    timeout: float | None,
+    killed: str | None,
+    asked: str | None,
+    awaited: str | None,
+    refreshed: str | None,
+    stopped: str | None,
+) -> int | None:
+    from pyglobus.cli import jobs
+    from pyglobus.core import gram
+
+    for job in (killed, asked, awaited, refreshed, stopped):
+        if job is not None and not job.startswith("https://"):
+            why = "that of a job begins with https://"
+            raise errors.UsageError("not the contact of a job", where=job, why=why)
+    if asked:
+        jobs.status(output, asked)
+    if awaited:
+        return jobs.Run(output, timeout=timeout, leaves=True).pick_up(awaited)
+    if killed:
+        gram.cancel(killed)
+    if refreshed:
+        gram.refresh(refreshed, _delegation(full_proxy))
+    if stopped:
+        gram.signal(stopped, "stop-manager")
+    return None
+
+
+def _request(words: Sequence[str], is_command: bool, file: str | None) -> Boolean:
+    from pyglobus.core import rsl
+    from pyglobus.core.gram import description
+
+    if words and file is not None:
+        raise errors.UsageError("a description and a file with one are given", fault=_REQUEST[1])
+    if is_command and words:
+        return description.of_command(words)
+    if not words and file is None:
+        raise _missing("what is to be run", "an RSL, -f FILE or -- COMMAND")
+    found = rsl.parse(words[0] if file is None else _read(file))
+    if not isinstance(found, rsl.Boolean):
+        from pyglobus.core.gram.errors import CODES, of_code
+
+        raise of_code(CODES["BAD_RSL"], "a request begins with & or |", what="not a request", where=str(found))
+    return found
+
+
+def _read(path: str) -> str:
+    from pathlib import Path
+
+    try:
+        return Path(path).read_bytes().decode("utf-8", "surrogateescape")
+    except OSError as error:
+        raise errors.UsageError("cannot read the description", where=path, why=error.strerror) from error
+
+
+def _pairs(words: Sequence[str]) -> dict[str, str]:
+    pairs = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not name or not equals:
+            raise errors.UsageError("not a variable", where=word, why="NAME=VALUE is one")
+        pairs[name] = value
+    return pairs
+
+
+def _delegation(full: bool) -> Delegation:
+    from pyglobus.core import gram
+
+    return gram.delegation(full=full)
+
+
+def _missing(what: str, how: str) -> errors.UsageError:
+    return errors.UsageError(f"missing {what}", hint=f"give {how}", fault=_REQUEST[1])

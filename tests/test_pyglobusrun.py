@@ -1,0 +1,325 @@
+# SPDX-License-Identifier: Apache-2.0
+"""pyglobusrun beside globusrun, against the same gatekeeper: what goes wrong is numbered and said alike; and what it
+has beyond.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from pyglobus.core.sandbox import Sandbox
+from pyglobus.core.x509.proxytype import LIMITED
+
+OURS = str(Path(sys.executable).with_name("pyglobusrun"))
+THEIRS = "globusrun"
+_TRUE = "(executable=/bin/true)"
+
+
+@pytest.fixture(scope="module")
+def proxies(jobs: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    """Proxies that a gatekeeper does not take."""
+    from pyglobus.core.sandbox.authority import Issued
+
+    place = tmp_path_factory.mktemp("proxies")
+    now = dt.datetime.now(dt.UTC)
+    user = Issued.load(jobs.user.certificate, jobs.user.key)
+    stranger = jobs.authority.issue("Mallory", key=user.key)
+    made = {
+        "stranger": stranger.proxy(key=user.key),
+        "limited": user.proxy(key=user.key, language=LIMITED),
+        "expired": user.proxy(key=user.key, not_after=now - dt.timedelta(minutes=1)),
+    }
+    for name, proxy in made.items():
+        proxy.save_proxy(place / name)
+    return {name: str(place / name) for name in (*made, "missing")}
+
+
+def both(jobs: Sandbox, *arguments: str, env: Mapping[str, str] | None = None) -> list[tuple[int, str, str]]:
+    """What ours and globusrun do at the same time: status, stdout and stderr."""
+    environment = jobs.env | dict(env or {})
+    started = [
+        subprocess.Popen([tool, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for tool in (OURS, THEIRS)
+    ]
+    done = []
+    for process in started:
+        out, err = process.communicate(timeout=100)
+        done.append((process.returncode, re.sub(r"https://\S+", "JOB", out), err))
+    return done
+
+
+R = ("-r", "{contact}")
+#: What goes wrong, and the exit status of it. {} are the contact, a job that is gone, a port where nobody listens.
+WRONG: dict[str, tuple[int, tuple[str, ...]]] = {
+    "unknown attribute": (1, (*R, f"&{_TRUE}(colour=red)")),
+    "directory missing": (4, (*R, f"&{_TRUE}(directory=/no/such)")),
+    "executable missing": (5, (*R, "&(executable=/no/such)")),
+    "executable not allowed": (72, (*R, "&(executable=/etc/passwd)")),
+    "stdin missing": (11, (*R, f"&{_TRUE}(stdin=/no/such)")),
+    "stdout denied": (73, (*R, f"&{_TRUE}(stdout=/proc/out)")),
+    "stderr denied": (74, (*R, f"&{_TRUE}(stderr=/proc/err)")),
+    "no executable": (81, (*R, "&(arguments=x)")),
+    "job type unknown": (19, (*R, f"&{_TRUE}(jobtype=some)")),
+    "job type not there": (26, (*R, f"&{_TRUE}(jobtype=mpi)")),
+    "count no number": (14, (*R, f"&{_TRUE}(count=some)")),
+    "environment no pairs": (54, (*R, f"&{_TRUE}(environment=a)")),
+    "arguments nested": (50, (*R, f"&{_TRUE}(arguments=(a b))")),
+    "variable unknown": (39, (*R, "&(executable=$(NO_SUCH))")),
+    "stage in from nowhere": (135, (*R, f"&{_TRUE}(file_stage_in=(gsiftp://localhost:1/x y))")),
+    "stage out to nowhere": (155, (*R, f"&{_TRUE}(file_stage_out=(/etc/hostname gsiftp://localhost:1/x))")),
+    "restart of nothing": (121, (*R, "&(restart={gone})")),
+    "two-phase no number": (114, (*R, f"&{_TRUE}(twophase=never)")),
+    "save state no boolean": (150, (*R, f"&{_TRUE}(savestate=perhaps)")),
+    "proxy timeout no number": (153, (*R, f"&{_TRUE}(proxytimeout=soon)")),
+    "several requests": (1, (*R, f"+(&{_TRUE})(&{_TRUE})")),
+    "service unknown": (93, ("-r", "{contact}/no-such", f"&{_TRUE}")),
+    "subject of somebody else": (7, ("-r", "{contact}:/O=Grid/CN=else", f"&{_TRUE}")),
+    "nobody listens": (12, ("-r", "localhost:1", f"&{_TRUE}")),
+    "host unknown": (12, ("-r", "no-such.invalid", f"&{_TRUE}")),
+    "ping where nobody listens": (1, ("-a", "-r", "localhost:1")),
+    "ping of no service": (1, ("-a", "-r", "{contact}/no-such")),
+    "versions where nobody listens": (1, ("-j", "-r", "localhost:1")),
+    "bracket open": (255, (*R, "&(executable=/bin/true")),
+    "relation alone": (48, (*R, "executable=/bin/true")),
+    "nothing to run": (255, R),
+    "two descriptions": (255, (*R, f"&{_TRUE}", f"&{_TRUE}")),
+    "description and file": (255, (*R, "-f", "/etc/passwd", f"&{_TRUE}")),
+    "file missing": (1, (*R, "-f", "/no/such")),
+    "file no description": (255, (*R, "-f", "/etc/passwd")),
+    "nowhere to run": (255, (f"&{_TRUE}",)),
+    "option unknown": (1, ("-nosuch",)),
+    "kill of no contact": (1, ("-k", "job")),
+    "status of no contact": (1, ("-status", "job")),
+    "kill of a job that is gone": (156, ("-k", "{gone}")),
+    "kill where nobody listens": (79, ("-k", "https://localhost:1/1/1/")),
+    "stop where nobody listens": (79, ("-stop-manager", "https://localhost:1/1/1/")),
+}
+BY_PROXY = {
+    "stranger": (7, (*R, f"&{_TRUE}")),
+    "limited": (7, (*R, f"&{_TRUE}")),
+    "expired": (254, (*R, f"&{_TRUE}")),
+    "missing": (254, (*R, f"&{_TRUE}")),
+}
+
+
+def gone(jobs: Sandbox, contact: str) -> str:
+    """The contact of a job that has ended, at a job manager that goes on."""
+    command = [THEIRS, "-q", "-F", "-r", contact, f"&{_TRUE}"]
+    job = subprocess.run(command, env=jobs.env, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+    subprocess.run([OURS, "--wait", job], env=jobs.env, capture_output=True, check=False, timeout=60)
+    return job
+
+
+Results = Mapping[str, "Future[list[tuple[int, str, str]]]"]
+
+
+@pytest.fixture(scope="module")
+def results(jobs: Sandbox, contact: str, proxies: Mapping[str, str]) -> Iterator[Results]:
+    """What comes of everything in the tables, several at a time: nearly all of it is waiting."""
+
+    def job(arguments: tuple[str, ...], proxy: str | None) -> list[tuple[int, str, str]]:
+        there = gone(jobs, contact) if any("{gone}" in word for word in arguments) else ""
+        words = (word.replace("{contact}", contact).replace("{gone}", there) for word in arguments)
+        return both(jobs, *words, env={"X509_USER_PROXY": proxy} if proxy else None)
+
+    with ThreadPoolExecutor(4) as pool:
+        started = {case: pool.submit(job, arguments, None) for case, (_, arguments) in WRONG.items()}
+        started |= {case: pool.submit(job, arguments, None) for case, arguments in RIGHT.items()}
+        yield started | {name: pool.submit(job, words, proxies[name]) for name, (_, words) in BY_PROXY.items()}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_goes_wrong_goes_wrong_as_with_globusrun(case: str, results: Results) -> None:
+    status, _ = WRONG[case]
+    ours, theirs = results[case].result()
+    assert (ours[0], theirs[0]) == (status, status)
+    assert ours[1] == theirs[1]
+    assert ours[2].startswith("pyglobusrun: ")
+    assert len(ours[2].splitlines()) <= 2
+
+
+@pytest.mark.parametrize("name", BY_PROXY)
+def test_a_proxy_is_refused_as_with_globusrun(name: str, results: Results) -> None:
+    status, _ = BY_PROXY[name]
+    ours, theirs = results[name].result()
+    assert (ours[0], theirs[0]) == (status, status)
+    assert ours[1] == theirs[1]
+    if status == 254:
+        assert "hint: " in ours[2]
+
+
+def test_a_job_manager_that_is_not_there_is_an_error_and_no_end(jobs: Sandbox) -> None:
+    """globusrun says DONE, with status 0."""
+    ours, theirs = both(jobs, "-status", "https://localhost:1/1/1/")
+    assert theirs[:2] == (0, "DONE\n")
+    assert ours[:2] == (79, "ERROR\n")
+
+
+SHELL = '&(executable=/bin/sh)(arguments=-c "echo out; echo err >&2")'
+RIGHT = {
+    "ping": ("-a", *R),
+    "versions": ("-j", *R),
+    "parse": ("-p", *R, f"&{_TRUE}"),
+    "run": (*R, f"&{_TRUE}"),
+    "quiet": ("-q", *R, f"&{_TRUE}"),
+    "output": ("-o", *R, SHELL),
+    "server": ("-s", *R, SHELL),
+    "writable": ("-w", *R, SHELL),
+    "dry run": ("-d", *R, f"&{_TRUE}"),
+    "quiet batch": ("-q", "-b", *R, f"&{_TRUE}"),
+    "fast batch": ("-q", "-F", *R, f"&{_TRUE}"),
+    "full proxy": ("-D", "-q", *R, f"&{_TRUE}"),
+    "two-phase": ("-q", *R, f"&{_TRUE}(twophase=60)"),
+    "own output": ("-s", *R, "&(executable=/bin/echo)(arguments=x)(stdout=$(GLOBUSRUN_GASS_URL)/dev/stderr)"),
+    "state of a job that is gone": ("-status", "{gone}"),
+}
+
+
+@pytest.mark.parametrize("case", RIGHT)
+def test_what_goes_well_is_as_with_globusrun(case: str, results: Results) -> None:
+    ours, theirs = results[case].result()
+    assert (ours[0], theirs[0]) == (0, 0), ours
+    if case == "run":  # whether a short job is seen while it is active is a matter of luck
+        ours, theirs = ((code, out.replace("GLOBUS_GRAM_PROTOCOL_JOB_STATE_ACTIVE\n", ""), err)
+                        for code, out, err in (ours, theirs))  # fmt: skip
+    assert ours[1] == theirs[1]
+    if case in ("output", "server", "writable"):
+        assert ours[1:] == ("out\n", "err\n")
+
+
+def run(jobs: Sandbox, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run([OURS, *arguments], env=jobs.env, capture_output=True, text=True, timeout=100, check=False)
+    assert not check or done.returncode == 0, done.stderr
+    return done
+
+
+def test_a_command_is_run_without_writing_rsl(jobs: Sandbox, contact: str) -> None:
+    awkward = ["a  b", 'say "hi"', "it's", "$(HOME)", "$HOME", "ünï", "", "#"]
+    done = run(jobs, "-r", contact, "--", "printf", "%s|", *awkward)
+    assert done.stdout == "|".join(awkward) + "|"
+    options = ("--env", "A=b = c", "--env", "B=", "--directory", "/usr", "--stdin", "/etc/hostname")
+    done = run(jobs, "-r", contact, *options, "--", "/bin/sh", "-c", 'echo "$A,$B,$PWD"; cat')
+    assert done.stdout == f"b = c,,/usr\n{Path('/etc/hostname').read_text()}"
+
+
+def test_what_would_be_sent_is_shown(jobs: Sandbox) -> None:
+    options = ("--count", "3", "--queue", "short", "--walltime", "90", "--project", "p", "-d")
+    done = run(jobs, "--rsl", *options, "--", "date", "-u")
+    assert done.stdout == (
+        '&("dryrun" = "yes")("executable" = "/usr/bin/env")("arguments" = "date" "-u")("count" = "3")'
+        '("queue" = "short")("project" = "p")("max_wall_time" = "90")\n'
+    )
+    twice = run(jobs, "--rsl", "--count", "3", f"&{_TRUE}(count=2)", check=False)
+    assert (twice.returncode, "the description has it already" in twice.stderr) == (255, True)
+
+
+def test_where_a_description_goes_wrong_is_said(jobs: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / "job").write_text("& (executable = /bin/date)\n  (arguments -u)\n")
+    done = run(jobs, "-p", "-f", str(tmp_path / "job"), check=False)
+    assert done.returncode == 255
+    assert done.stderr == (
+        "pyglobusrun: not RSL: line 2, column 14: an operator such as = must follow the attribute, not '-'\n"
+    )
+
+
+def test_each_state_is_a_record(jobs: Sandbox, contact: str) -> None:
+    done = run(jobs, "-r", contact, "--format", "jsonl", "&(executable=/no/such)", check=False)
+    assert done.returncode == 5
+    last = [json.loads(line) for line in done.stdout.splitlines()][-1]
+    assert (last["type"], last["state"], last["failure"]["name"]) == ("state", "FAILED", "ExecutableNotFound")
+    assert json.loads(done.stderr.splitlines()[-1])["fault"] == "gram-5"
+
+
+def test_the_job_reads_and_writes_our_files_if_it_may(jobs: Sandbox, contact: str, tmp_path: Path) -> None:
+    (tmp_path / "in").write_bytes(os.urandom(100_000))
+    stage = f"(file_stage_in=($(GLOBUSRUN_GASS_URL){tmp_path}/in $(HOME)/staged))"
+    back = f"(file_stage_out=($(HOME)/staged $(GLOBUSRUN_GASS_URL){tmp_path}/out))(file_clean_up=$(HOME)/staged)"
+    run(jobs, "-w", "-r", contact, f"&{_TRUE}{stage}{back}")
+    assert (tmp_path / "out").read_bytes() == (tmp_path / "in").read_bytes()
+    (tmp_path / "out").unlink()
+    assert run(jobs, "-s", "-r", contact, f"&{_TRUE}{stage}{back}", check=False).returncode == 155
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def gate(jobs: Sandbox) -> Iterator[Path]:
+    """A pipe in the data directory; a job that reads it runs until the test lets it."""
+    path = jobs.data_dir / "run-gate"
+    os.mkfifo(path)
+    path.chmod(0o666)
+    held = os.open(path, os.O_RDWR)
+    yield path
+    os.close(held)
+    path.unlink()
+
+
+def active(process: subprocess.Popen[str]) -> str:
+    """Wait until the job of one that prints records is active; its contact."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        record = json.loads(line)
+        if record["type"] == "state" and record["state"] == "ACTIVE":
+            return str(record["contact"])
+    raise AssertionError("it has ended before")
+
+
+def test_ctrl_c_cancels_the_job(jobs: Sandbox, contact: str, gate: Path) -> None:
+    command = [OURS, "--format", "jsonl", "-r", contact, "--", "sh", "-c", f"read x <{gate}"]
+    with subprocess.Popen(command, env=jobs.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        active(process)
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGINT
+    last = json.loads(rest.splitlines()[-1])
+    assert (last["state"], last["failure"]["code"]) == ("FAILED", 8)
+
+
+def test_ctrl_c_leaves_the_job_where_that_is_asked(jobs: Sandbox, contact: str, gate: Path) -> None:
+    job = f"&(executable=/bin/sh)(arguments=-c 'read x <{gate}')"
+    command = [OURS, "--format", "jsonl", "-n", "-r", contact, job]
+    with subprocess.Popen(command, env=jobs.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        left = active(process)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGINT
+    assert run(jobs, "-status", left).stdout == "ACTIVE\n"
+    gate.write_text("go\n")
+    waited = run(jobs, "--wait", left, "--format", "jsonl")
+    assert json.loads(waited.stdout.splitlines()[-1])["state"] == "DONE"
+
+
+def test_a_deadline_ends_the_wait(jobs: Sandbox, contact: str, gate: Path) -> None:
+    job = run(jobs, "-q", "-b", "-r", contact, f"&(executable=/bin/sh)(arguments=-c 'read x <{gate}')").stdout.strip()
+    done = run(jobs, "--wait", job, "--timeout", "1s", check=False)
+    assert done.returncode == 124
+    assert done.stderr.endswith("it has not ended within 1 s\n")
+    assert run(jobs, "-status", job).stdout == "ACTIVE\n"
+    done = run(jobs, "-r", contact, "--timeout", "2s", "--", "sh", "-c", f"read x <{gate}", check=False)
+    assert done.returncode == 124
+
+
+def test_a_gatekeeper_that_says_nothing_does_not_hold_us(jobs: Sandbox) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        where = f"localhost:{silent.getsockname()[1]}"
+        assert run(jobs, "-r", where, "--timeout", "500ms", "--", "date", check=False).returncode == 124
+
+
+def test_a_job_is_managed_by_its_contact(jobs: Sandbox, contact: str, gate: Path) -> None:
+    job = run(jobs, "-q", "-b", "-r", contact, f"&(executable=/bin/sh)(arguments=-c 'read x <{gate}')").stdout.strip()
+    assert run(jobs, "-status", job).stdout == "ACTIVE\n"
+    run(jobs, "-y", job)
+    run(jobs, "-k", job)
+    waited = run(jobs, "--wait", job, check=False)
+    assert waited.returncode in (8, 0), "cancelled, or forgotten already"
