@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -118,6 +119,14 @@ def test_one_goes_on_where_the_other_has_failed(
     for tool in (OURS, THEIRS):
         again = run(tool, "-df", dump, *pair)
         assert (again.returncode, again.stdout) == (2, "Dumpfile exists and is empty.  Nothing to do.")
+    again = run(OURS, "--format", "json", "-df", dump, *pair)
+    assert (again.returncode, json.loads(again.stdout)["files"]) == (2, 0)
+
+
+def test_a_dump_that_cannot_be_written_is_known_at_once(run: Run, grid: Sandbox, tree: Path, served: Path) -> None:
+    done = run(OURS, "-df", "/nonexistent/dump", tree / "a", grid.ftp_url(served / "a"))
+    assert (done.returncode, done.stderr.count("\n")) == (73, 1)
+    assert not (served / "a").exists()
 
 
 def test_what_fails_with_c_is_left(run: Run, grid: Sandbox, tree: Path, served: Path, tmp_path: Path) -> None:

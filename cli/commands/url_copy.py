@@ -100,7 +100,7 @@ def _copy_many(
 ) -> int | None:
     """What needs a plan. Returns the exit status."""
     from pyglobus.core.dumpfile import DumpFile
-    from pyglobus.core.job import Job
+    from pyglobus.core.job import Job, JobResult
     from pyglobus.core.sync import Sync
 
     dump = DumpFile(given["dump_file"], options) if given["dump_file"] is not None else None
@@ -108,7 +108,10 @@ def _copy_many(
     if pairs is None:
         pairs = _pairs(source, destination, given["from_file"])
     elif not pairs:
-        output.part("Dumpfile exists and is empty.  Nothing to do.")  # as the C tool has it, with its status
+        if output.is_text:
+            output.part("Dumpfile exists and is empty.  Nothing to do.")  # as the C tool has it, with its status
+        else:
+            output.result("summary", display.job_record(JobResult(0, 0, 0, 0, 0.0)))
         return 2
     elif given["rates"]:
         output.line("Reading URLs from dumpfile")
