@@ -2,8 +2,8 @@
 """A dump file: what of a job has not been copied yet, as a list of URLs that the next run begins with (-df).
 
 It is written when the job begins, every minute, and when it ends, however it ends: a job of which nothing is left
-leaves an empty file. The form is that of `pyglobus.core.urllist`, which globus-url-copy reads and writes as well. A file
-that was begun is listed as a whole: what has arrived of it was no file yet, and is gone.
+leaves an empty file. The form is that of `pyglobus.core.urllist`, which globus-url-copy reads and writes as well. A
+file that was begun is listed as a whole: what has arrived of it was no file yet, and is gone.
 """
 
 from __future__ import annotations
