@@ -9,8 +9,9 @@ The mechanism is GSI (RFC 2744 with X.509 and proxy certificates), by the toolki
 """
 
 from pyglobus.core.gss.channel import Channel
-from pyglobus.core.gss.context import Context, Delegation, Flag
+from pyglobus.core.gss.context import Context
 from pyglobus.core.gss.credential import Credential
+from pyglobus.core.gss.flags import Delegation, Flag
 from pyglobus.core.gss.name import Name
 
 __all__ = ["Channel", "Context", "Credential", "Delegation", "Flag", "Name"]

@@ -12,7 +12,6 @@ and messages of one context must come from one thread at a time, and in order.
 
 from __future__ import annotations
 
-import enum
 import time
 from collections.abc import Callable
 from functools import cached_property
@@ -20,6 +19,7 @@ from functools import cached_property
 from pyglobus.core import errors
 from pyglobus.core.gss.calls import run
 from pyglobus.core.gss.credential import Credential
+from pyglobus.core.gss.flags import BASE, GRANTED, PROTECTED, Delegation, Flag, common, words
 from pyglobus.core.gss.name import Name
 from pyglobus.ffi import lib
 from pyglobus.ffi.context import GssContext, ends, whole
@@ -33,38 +33,6 @@ MOST_TOKEN = 1 << 20
 MOST_STEPS = 64
 # GSSAPI counts whole seconds: times that differ by less may be the same.
 _CLOCK_STEP = 2.0
-
-
-class Flag(enum.Flag):
-    """What a context gives."""
-
-    MUTUAL = enum.auto()
-    """The acceptor has proved who it is."""
-    CONFIDENTIALITY = enum.auto()
-    INTEGRITY = enum.auto()
-    REPLAY = enum.auto()
-    """A message that comes twice is found out."""
-    SEQUENCE = enum.auto()
-    """So is one that is missing or out of order."""
-    ANONYMOUS = enum.auto()
-    """The initiator has not said who it is."""
-    DELEGATION = enum.auto()
-    """The acceptor has got a credential of the initiator."""
-    LIMITED_DELEGATION = enum.auto()
-    """The credential delegated is a limited proxy."""
-    PEER_LIMITED = enum.auto()
-    """The peer has authenticated with a limited proxy."""
-
-
-class Delegation(enum.StrEnum):
-    """What an initiator hands over: nothing, a limited proxy, or one that can do all."""
-
-    NONE = "none"
-    LIMITED = "limited"
-    FULL = "full"
-
-
-PROTECTED = Flag.MUTUAL | Flag.CONFIDENTIALITY | Flag.INTEGRITY
 
 
 class Context:
@@ -120,7 +88,7 @@ class Context:
             raise errors.UsageError(
                 "cannot delegate", why="delegation needs a named target, an own name, and GSI at the other end"
             )
-        asked, flags = PROTECTED | Flag.REPLAY | Flag.SEQUENCE, _BASE
+        asked, flags = PROTECTED | Flag.REPLAY | Flag.SEQUENCE, BASE
         if delegate is not Delegation.NONE:
             asked, flags = asked | Flag.DELEGATION, flags | lib.GSS_C_DELEG_FLAG
         if delegate is Delegation.LIMITED:
@@ -130,7 +98,7 @@ class Context:
         if credential is None and not anonymous:
             credential = Credential.default()
         name = Name.of(target) if target is not None else None
-        return cls._make(True, credential, name, asked, demand, flags | _common(tls_only, limited_peer))
+        return cls._make(True, credential, name, asked, demand, flags | common(tls_only, limited_peer))
 
     @classmethod
     def accept(
@@ -149,7 +117,7 @@ class Context:
         if anonymous:
             asked |= Flag.ANONYMOUS
         credential = credential or Credential.default(accept=True)
-        return cls._make(False, credential, None, asked, demand, _BASE | _common(tls_only, limited_peer))
+        return cls._make(False, credential, None, asked, demand, BASE | common(tls_only, limited_peer))
 
     @classmethod
     def _make(
@@ -218,7 +186,7 @@ class Context:
         if lacking := self._demanded & ~self.granted:
             raise errors.CredentialError(
                 what, where=self._where or (str(self.peer) if self.peer else None), fault="context-lacks",
-                why=f"it lacks {_words(lacking)}",
+                why=f"it lacks {words(lacking)}",
             )  # fmt: skip
         if Flag.ANONYMOUS in self.granted and Flag.ANONYMOUS not in self.asked:
             raise errors.CredentialError(what, why="the peer does not say who it is", fault="anonymous-peer")
@@ -232,7 +200,7 @@ class Context:
         """The flags as they are; of those that the library always sets, what is known otherwise."""
         flags = self._native.flags
         granted = Flag(0)
-        for ours, theirs in _GRANTED:
+        for ours, theirs in GRANTED:
             if flags & theirs:
                 granted |= ours
         if self.initiates:
@@ -355,29 +323,3 @@ class Context:
 
     def _shown(self) -> str | None:
         return str(self.peer) if self.peer is not None else self._where
-
-
-_BASE = (
-    lib.GSS_C_MUTUAL_FLAG | lib.GSS_C_CONF_FLAG | lib.GSS_C_INTEG_FLAG | lib.GSS_C_REPLAY_FLAG | lib.GSS_C_SEQUENCE_FLAG
-)
-_GRANTED = (
-    (Flag.MUTUAL, lib.GSS_C_MUTUAL_FLAG),
-    (Flag.CONFIDENTIALITY, lib.GSS_C_CONF_FLAG),
-    (Flag.INTEGRITY, lib.GSS_C_INTEG_FLAG),
-    (Flag.REPLAY, lib.GSS_C_REPLAY_FLAG),
-    (Flag.SEQUENCE, lib.GSS_C_SEQUENCE_FLAG),
-    (Flag.PEER_LIMITED, lib.GSS_C_GLOBUS_RECEIVED_LIMITED_PROXY_FLAG),
-)
-
-
-def _common(tls_only: bool, limited_peer: bool) -> int:
-    limits = (
-        lib.GSS_C_GLOBUS_ACCEPT_PROXY_SIGNED_BY_LIMITED_PROXY_FLAG
-        if limited_peer
-        else lib.GSS_C_GLOBUS_DONT_ACCEPT_LIMITED_PROXY_FLAG
-    )
-    return int(limits | (lib.GSS_C_GLOBUS_SSL_COMPATIBLE if tls_only else 0))
-
-
-def _words(flags: Flag) -> str:
-    return ", ".join((flag.name or "").lower().replace("_", " ") for flag in flags)

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pyglobus.core import errors
-from pyglobus.core.gss.context import Delegation
 from pyglobus.core.gss.credential import Credential
+from pyglobus.core.gss.flags import Delegation
 from pyglobus.core.gss.name import Name, is_address
 from pyglobus.ffi.xio import AUTHORIZATION, PROTECTION, Attributes, Gsi, Layer, Network
 

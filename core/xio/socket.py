@@ -424,6 +424,10 @@ class XioSocket:
             return future.result()
         except OperationCancelled as error:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF)) from error
+        except EngineError as error:
+            if not self._closed:
+                raise
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF)) from error  # closed while this was on its way
         except GlobusError as error:
             raise translated(error, what=what, where=self._where) from error
 
