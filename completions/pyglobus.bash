@@ -321,7 +321,7 @@ _pyglobus_table() {
     'sandbox up')
         verbs=''
         options='--name --dir --with --account -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -h -help --help'
-        values=(['--name']='' ['--dir']='directory' ['--with']='=gatekeeper myproxy myproxy-ca' ['--account']='' ['--format']='=text json')
+        values=(['--name']='' ['--dir']='directory' ['--with']='=gatekeeper gass myproxy myproxy-ca' ['--account']='' ['--format']='=text json')
         arguments=()
         repeated=
         interspersed=yes
@@ -345,7 +345,7 @@ _pyglobus_table() {
     'sandbox exec')
         verbs=''
         options='--name --dir --with -v -verbose --verbose -vv -q -quiet --quiet -debug --debug -h -help --help'
-        values=(['--name']='' ['--dir']='directory' ['--with']='=gatekeeper myproxy myproxy-ca')
+        values=(['--name']='' ['--dir']='directory' ['--with']='=gatekeeper gass myproxy myproxy-ca')
         arguments=('command')
         repeated=yes
         interspersed=

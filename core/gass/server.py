@@ -9,7 +9,8 @@ One thread accepts; each connection has a thread of its own (`connection`), whil
 Nobody waits for anybody: handshakes, policies and slow clients go on side by side. (globus_gass_transfer's own listener
 serves no one else while one client has connected and says nothing; and it tells a client that a file was taken before
 the server has seen its end.) Without a policy, only who has the server's own identity is served; on http, nobody has
-any, so a policy must be given.
+any, so a policy must be given. Without a credential of its own it takes for each connection what the toolkit finds
+then, so that one may be renewed, or with a policy come later.
 """
 
 from __future__ import annotations
@@ -94,10 +95,8 @@ class Server:
         """
         settings = self.settings
         policy = self._policy
-        if settings.secure:
-            credential = self._credential or Credential.default(accept=True)
-            policy = policy or only(credential.identity)
-        assert policy is not None
+        if policy is None:
+            policy = only((self._credential or Credential.default(accept=True)).identity)
         try:
             quota = None if settings.quota is None else Quota(settings.quota, self.place.size())
         except OSError as error:

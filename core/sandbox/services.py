@@ -19,6 +19,7 @@ SERVICES = {
     "gridftp": ("pyglobus.core.sandbox.gridftp", "gridftp"),
     "ftp": ("pyglobus.core.sandbox.gridftp", "ftp"),
     "gatekeeper": ("pyglobus.core.sandbox.gatekeeper", "gatekeeper"),
+    "gass": ("pyglobus.core.sandbox.gass", "gass"),
     "myproxy": ("pyglobus.core.sandbox.myproxy", "myproxy"),
     "myproxy-ca": ("pyglobus.core.sandbox.myproxy", "myproxy_ca"),
 }
