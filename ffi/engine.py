@@ -279,6 +279,9 @@ class Engine:
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - faults)  # the new thread inherits it
         try:
             self._thread.start()
+        except RuntimeError as error:
+            self._thread = self._pid = None
+            raise EngineError(f"the Globus engine gets no thread: {error}") from error
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         atexit.register(self._exit)
