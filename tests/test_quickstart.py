@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import filecmp
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -140,6 +141,19 @@ def test_a_verb_it_does_not_know_gets_the_help(machine: Machine) -> None:
     unknown = machine.run("tset")
     assert unknown.returncode == 1
     assert unknown.stderr == known.stdout + "quickstart: no such thing to do: tset\n"
+
+
+def test_a_shell_needs_no_home(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine.stand_in("dpkg-query", "echo installed")
+    programs = machine.root / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    (programs / "activate").write_text(str(programs.parent))
+    machine.stand_in(str(programs / "python"), "")
+    machine.stand_in(str(programs / "pyglobus"), 'echo "$@"')
+    monkeypatch.delenv("HOME")
+    done = machine.run("shell", SHELL="/bin/sh")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.fullmatch(r"sandbox exec --name quickstart-\d+ /bin/sh", done.stdout.splitlines()[-1])
 
 
 def test_the_tour_moves_a_file_there_and_back(machine: Machine, grid: Sandbox) -> None:
