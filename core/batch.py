@@ -27,6 +27,8 @@ from pyglobus.ffi.pipeline import FileRecord, FileState, Pipeline, PipelineFile,
 LARGEST = 4 << 20
 # Commands ahead of their replies: on a far server each is a round trip that is not waited for.
 _DEPTH = 128
+# Files with the pipeline: enough to keep it busy while others are fetched, and the rest is for other workers as well.
+_AHEAD = 512
 _TICK = 0.1
 # Files whose ends are looked at together, if so many end within a tick.
 _SETTLED = 64
@@ -153,7 +155,7 @@ class Batch:
                     (pipeline.cancel if self._way.receive else pipeline.stop)()
                     stopped, patience = True, time.monotonic() + _DRAIN_LIMIT
             elif not ended:
-                taken = self._more(pipeline.room)
+                taken = self._more(min(pipeline.room, _AHEAD - len(self._pending)))
                 if taken:
                     self._add(taken)
                 if self.stray is not None or (not taken and not self._pending):

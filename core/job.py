@@ -49,6 +49,8 @@ _TOGETHER = 200
 # A further connection is opened for so many waiting files, or bytes to come.
 _SHARE = 250
 _LARGE_SHARE = 64 << 20
+# Seconds since the first file came, before it is opened for small files that one pipeline could take.
+_PATIENCE = 0.5
 #: Connections that a job opens by itself.
 DEFAULT_CONCURRENCY = 4
 
@@ -109,6 +111,8 @@ class Job:
         self._before = 0
         self._planned = False
         self._asked = concurrency > 0
+        # When the first file arrived.
+        self._first: float | None = None
         #: Ways whose server has shown that it cannot serve a pipeline.
         self._no_pipeline: set[Way] = set()
         #: Ways whose server has refused a file after its data had gone ahead.
@@ -208,6 +212,7 @@ class Job:
 
     def _count(self, event: JobEvent) -> None:
         if isinstance(event, FileDone):
+            self._first = self._first or time.monotonic()
             self._done += 1
             self._moved += event.result.bytes
             self._before += event.result.resumed
@@ -356,7 +361,7 @@ class Job:
             return
         item = self._next(number)
         while item is not None:
-            way = None if self._options.preserve else way_of(item, self._options)
+            way = self._way(item)
             if way is None or way in self._no_pipeline:
                 self._copy(session, number, item)
                 item = self._next(number)
@@ -364,15 +369,36 @@ class Job:
                 item = self._batch(session, number, way, item) or self._next(number)
 
     def _wanted(self, number: int) -> bool:
-        """Whether a worker beyond the first has enough to do that it pays to log in once more."""
+        """Whether a worker beyond the first has enough to do that it pays to log in once more.
+
+        One pipeline is as fast as most servers make files: another joins if many still wait after a while.
+        """
         while not (self._asked or self._stop.is_set()):
             waiting = self._items.qsize()
-            if number == 0 or waiting >= number * _SHARE or self._total - self._moved >= number * _LARGE_SHARE:
+            patience = number * _PATIENCE if self._is_streaming() else 0.0
+            many = waiting >= number * _SHARE and self._since_first() >= patience
+            if number == 0 or many or self._total - self._moved >= number * _LARGE_SHARE:
                 break
-            if self._planned:
+            if self._planned and (not patience or waiting <= self._concurrency):
                 return waiting > self._concurrency  # its own end mark is among them
             time.sleep(_TICK / 5)
         return True
+
+    def _is_streaming(self) -> bool:
+        """Whether the next item goes down a pipeline."""
+        try:
+            item: Item | None = self._items.queue[0]
+        except IndexError:
+            return True
+        way = None if item is None else self._way(item)
+        return way is not None and way not in self._no_pipeline
+
+    def _way(self, item: Item) -> Way | None:
+        return None if self._options.preserve else way_of(item, self._options)
+
+    def _since_first(self) -> float:
+        """Seconds since the first file has arrived; none have passed before that."""
+        return 0.0 if self._first is None else time.monotonic() - self._first
 
     def _next(self, number: int, *, wait: bool = True) -> Item | None:
         """The next item for a worker; None at the end of the job, or if there is none just now and nobody waits."""
