@@ -252,17 +252,18 @@ class Batch:
             else:
                 self._failed(item, self._explained(item, record))
 
-    def _another_way(self, record: FileRecord) -> bool:
+    @staticmethod
+    def _another_way(record: FileRecord) -> bool:
         """Whether another way may succeed, or can at least say what is wrong.
 
-        That is so for what a pipeline cannot read or replace, a file that has changed since it was listed, replies that
-        ask to try again, and any about the temporary name of a file that was put.
+        That is so for what a pipeline cannot read or replace, a file that has changed since it was listed, and replies
+        that ask to try again.
         """
         import errno
 
-        if record.code:
-            return not self._way.receive or record.code < 500
-        return record.errno in (0, errno.EOPNOTSUPP, errno.EBADMSG)
+        if record.errno in (errno.EOPNOTSUPP, errno.EBADMSG):
+            return True
+        return record.code < 500 and not record.errno
 
     def _explained(self, item: Item, record: FileRecord) -> errors.Error:
         from pyglobus.core.faults import explain

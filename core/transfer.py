@@ -384,6 +384,9 @@ class Transfer:
         try:
             yield
         except BaseException as error:
+            for remote in (self._source_remote, self._destination_remote):
+                if remote is not None:  # its cached connection may be in the middle of something
+                    remote.forget(self.session.handle())
             spoilt = isinstance(error, errors.Error) and error.fault in _SPOILT
             if self._partial is not None and not spoilt:
                 self._partial.note(route.verified())

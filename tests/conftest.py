@@ -14,6 +14,7 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -79,6 +80,18 @@ def grid(blank_user: Path) -> Iterator[Sandbox]:
 def second_server(grid: Sandbox) -> Iterator[Server]:
     """Another GSI GridFTP server of the same grid, for third-party transfers."""
     with grid.start_gridftp() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def sixth(grid: Sandbox) -> Iterator[Server]:
+    """A GSI server that listens on IPv6 alone."""
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            pass
+    except OSError:
+        pytest.skip("there is no IPv6 here")
+    with grid.start_gridftp("-ipc-interface", "::1", "-control-interface", "::1", "-data-interface", "::1") as server:
         yield server
 
 

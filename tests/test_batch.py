@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from pyglobus.core.sandbox import Sandbox
+from pyglobus.core.sandbox import Sandbox, Server
 
 COPY = str(Path(sys.executable).with_name("pyglobus-url-copy"))
 FILES = 400
@@ -56,6 +57,50 @@ def test_there_and_back(grid: Sandbox, tree: Path, served: Path, tmp_path: Path,
         assert (status, errors) == (0, "")
         assert Counter(event["route"] for event in events if event["type"] == "file") == {"pipeline": FILES}
         assert contents(arrived) == contents(tree)
+
+
+def test_over_ipv6(grid: Sandbox, sixth: Server, tree: Path, served: Path) -> None:
+    status, events, errors = copy(grid, "-r", "-cd", f"{tree}/", f"gsiftp://[::1]:{sixth.port}{served}/far/")
+    assert (status, errors) == (0, "")
+    assert Counter(event["route"] for event in events if event["type"] == "file") == {"pipeline": FILES}
+    assert contents(served / "far") == contents(tree)
+
+
+def test_what_is_written_in_place_and_what_is_refused(grid: Sandbox, tree: Path, served: Path) -> None:
+    """Links are written through, a directory is in the way of one file, and all others arrive."""
+    far = grid.gsiftp_url(served / "far") + "/"
+    assert copy(grid, "-r", "-cd", f"{tree}/", far)[0] == 0
+    top = served / "far" / "d1"
+    (top / "f1").rename(served / "elsewhere")
+    (top / "f1").symlink_to(served / "elsewhere")
+    (top / "f6").unlink()
+    (top / "f6").mkdir()
+    (tree / "d1" / "f1").write_bytes(b"through the link")
+    status, events, _ = copy(grid, "-c", "-r", "-cd", f"{tree}/", far)
+    assert status == 3
+    assert [event["fault"] for event in events if event["type"] == "failed"] == ["is-directory"]
+    assert (served / "elsewhere").read_bytes() == b"through the link" and (top / "f1").is_symlink()
+    expected = contents(tree)
+    del expected["d1/f6"]
+    assert contents(served / "far") == expected
+
+
+def test_a_directory_that_may_not_be_written_to_does_not_hold_up_the_others(
+    grid: Sandbox, tree: Path, served: Path
+) -> None:
+    """Its files are refused after their data has gone ahead: the rest goes down a second pipeline."""
+    (served / "far").mkdir(mode=0o777)
+    (served / "far").chmod(0o777)
+    (served / "far" / "d2").mkdir()
+    (served / "far" / "d2").chmod(0o555)
+    if os.geteuid() == 0:
+        shutil.chown(served / "far", grid.user.account)
+    status, events, _ = copy(grid, "-c", "-r", "-cd", f"{tree}/", grid.gsiftp_url(served / "far") + "/")
+    assert status == 3
+    expected = {name: data for name, data in contents(tree).items() if not name.startswith("d2/")}
+    assert contents(served / "far") == expected
+    failed = [event for event in events if event["type"] == "failed"]
+    assert {event["fault"] for event in failed} == {"permission-denied"} and len(failed) == FILES - len(expected)
 
 
 def test_what_cannot_be_read_fails_alone(grid: Sandbox, tree: Path, served: Path, tmp_path: Path) -> None:

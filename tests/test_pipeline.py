@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.distance import Distance
-from pyglobus.core.sandbox import Sandbox
+from pyglobus.core.sandbox import Sandbox, Server
 from pyglobus.ffi.engine import engine
 from pyglobus.ffi.errors import GlobusError, OperationCancelled
 from pyglobus.ffi.gss import DataCredential, GssCredential
@@ -112,9 +112,13 @@ def open_pipeline(grid: Sandbox, user: tuple[GssCredential, DataCredential]) -> 
         {"protection": "P"},
         {"protection": "S", "tcp_buffer": 1 << 17},
         {"secure": False},
+        {"ipv6": True},
+        {"ahead": True},
+        {"ahead": True, "protection": "P"},
+        {"ahead": True, "secure": False},
         {"delegation": "limited", "data_credential": None, "client": 'appname="test";appver="1";schema="gsiftp";'},
     ],
-    ids=["default", "depth-1", "dcau-none", "private", "safe", "anonymous", "delegated"],
+    ids=lambda how: "-".join(f"{name}={value}" for name, value in how.items() if name != "client") or "default",
 )
 def test_everything_arrives(
     grid: Sandbox, open_pipeline: Open, served: Path, tmp_path: Path, receive: bool, how: dict[str, object]
@@ -135,6 +139,17 @@ def test_everything_arrives(
         assert records[number].bytes == len(contents(number))
     assert pipeline.meter.bytes() == sum(len(contents(number)) for number in range(count))
     assert len(list(target.iterdir())) == count
+
+
+@pytest.mark.parametrize("receive", [False, True], ids=["put", "get"])
+def test_over_ipv6(open_pipeline: Open, sixth: Server, served: Path, tmp_path: Path, receive: bool) -> None:
+    fill(served if receive else tmp_path, 20)
+    pipeline = open_pipeline(host="::1", port=sixth.port, ipv6=True, receive=receive)
+    pipeline.add(names(tmp_path, served, 20))
+    pipeline.end()
+    assert states(drain(pipeline)) == [FileState.DONE] * 20
+    for number in range(20):
+        assert ((tmp_path if receive else served) / f"f{number}").read_bytes() == contents(number)
 
 
 def test_batches_and_pauses(open_pipeline: Open, served: Path, tmp_path: Path) -> None:

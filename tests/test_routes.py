@@ -7,7 +7,6 @@ import http.server
 import os
 import select
 import shutil
-import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -249,18 +248,6 @@ def test_home_here(copy: Runner, grid: Sandbox, served: Path, tmp_path: Path) ->
     for number, source in enumerate(("~/file", "file:///~/file")):
         copy(source, grid.gsiftp_url(served / str(number)), env={"HOME": str(tmp_path)})
         assert (served / str(number)).read_bytes() == b"here"
-
-
-@pytest.fixture(scope="module")
-def sixth(grid: Sandbox) -> Iterator[Server]:
-    """A GSI server that listens on IPv6 alone."""
-    try:
-        with socket.create_server(("::1", 0), family=socket.AF_INET6):
-            pass
-    except OSError:
-        pytest.skip("there is no IPv6 here")
-    with grid.start_gridftp("-ipc-interface", "::1", "-control-interface", "::1", "-data-interface", "::1") as server:
-        yield server
 
 
 def test_ipv6(grid: Sandbox, sixth: Server, served: Path, tmp_path: Path, session: Session) -> None:

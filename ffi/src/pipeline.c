@@ -265,6 +265,10 @@ static void pg_refused(pg_file *file, const globus_ftp_control_response_t *respo
     }
     free(file->temporary);
     file->temporary = NULL;
+    if (file->mode >= 0)
+    {
+        file->local_errno = EOPNOTSUPP;             /* perhaps only the new name is what the directory forbids */
+    }
     pg_pipeline_settle(file);
     if (pg_stream_has_sent(file))
     {

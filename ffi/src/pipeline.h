@@ -46,7 +46,8 @@ void            pg_pipeline_free(pg_pipeline *pipeline);
 /*
  * size: bytes that must come, if files are received; -1: any. fresh: nothing can be under this name at the server.
  * 0, and there will be a record; or ENOBUFS (no room), ENOMEM. A name that no command can carry is a file that fails with
- * EINVAL, one that came in another size with EBADMSG, and one that must be written or read in place with EOPNOTSUPP.
+ * EINVAL, one that came in another size with EBADMSG, and one that must be written or read in place with EOPNOTSUPP, also
+ * where a reply tells that its temporary name cannot be.
  */
 int             pg_pipeline_add(pg_pipeline *pipeline, uint64_t id, const char *local, const char *remote, int64_t size,
     int fresh);

@@ -51,6 +51,7 @@ static void pg_unnamed(pg_file *file, const globus_ftp_control_response_t *respo
     pg_pipeline *pipeline = file->pipeline;
 
     pg_pipeline_note_refusal(file, response);
+    file->local_errno = EOPNOTSUPP;
     pipeline->unnamed++;
     if (pipeline->renamed == 0 && (never || pipeline->unnamed >= PG_MOST_UNNAMED))
     {
