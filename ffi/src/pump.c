@@ -116,6 +116,10 @@ static void pg_ended(void *arg, globus_object_t *error, int code)
 
 /* Put ------------------------------------------------------------------------------------------------------------------ */
 
+/*
+ * The end of the file goes out by itself, never with data: when a MODE E connection is closed just as such a write has
+ * succeeded, the library aborts the process, since it cannot send the end of file on it any more.
+ */
 static void pg_send(pg_pump *pump, unsigned char *buffer)
 {
     size_t  want = pump->block;
@@ -149,8 +153,7 @@ static void pg_send(pg_pump *pump, unsigned char *buffer)
     {
         pg_fail(pump, errno);
     }
-    else if (pg_channel_write(&pump->channel, buffer, (size_t) have, pump->next,
-            (size_t) have < want || (pump->end >= 0 && pump->next + (int64_t) have >= pump->end)) == 0)
+    else if (pg_channel_write(&pump->channel, buffer, (size_t) have, pump->next, have == 0) == 0)
     {
         pump->next += have;
     }
