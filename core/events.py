@@ -58,12 +58,12 @@ class Moving(NamedTuple):
 
 
 class JobProgress(NamedTuple):
-    """The whole, several times a second. ``total`` counts the bytes planned so far; ``planned`` tells if that is
-    all.
+    """The whole, several times a second. ``total`` counts the bytes planned so far, None if some size is not known;
+    ``planned`` tells if that is all.
     """
 
     bytes: int
-    total: int
+    total: int | None
     done: int
     failed: int
     skipped: int

@@ -8,7 +8,9 @@ from a bounded queue, so planning never runs far ahead, and a tree of any size f
 
 from __future__ import annotations
 
+import os
 import queue
+import stat
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -36,6 +38,7 @@ from pyglobus.core.remote import Facts, Remote
 from pyglobus.core.session import Session
 from pyglobus.core.sync import Sync, look
 from pyglobus.core.transfer import Progress, Result, Retrying, Transfer, Warned
+from pyglobus.core.url import Url
 from pyglobus.ffi.annotation import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -110,6 +113,8 @@ class Job:
         # Bytes of files that are done which an earlier run had moved.
         self._before = 0
         self._planned = False
+        # Whether the sizes of all files so far are known, so that there is a total.
+        self._sized = True
         self._asked = concurrency > 0
         # When the first file arrived.
         self._first: float | None = None
@@ -231,7 +236,7 @@ class Job:
             for number, (item, piped) in sorted(self._at.copy().items())
         )
         return JobProgress(
-            self._moved + self._before + moved, self._total, self._done, len(self._failures),
+            self._moved + self._before + moved, self._total if self._sized else None, self._done, len(self._failures),
             self._skipped + self._resumed, self._files, self._planned, seconds, moving,
         )  # fmt: skip
 
@@ -310,7 +315,9 @@ class Job:
             self._skip(item)
             return
         self._tell_needless()
-        self._total += item.size or 0
+        size = item.size if item.size is not None else _size(item.source)
+        self._total += size or 0
+        self._sized = self._sized and size is not None
         if self._accounted:
             self._open[str(item.source), str(item.destination)] = item
         self._put(item)
@@ -510,6 +517,14 @@ class Job:
         if self._journal is not None:
             with suppress(errors.DataError):
                 self._journal.close()
+
+
+def _size(url: Url) -> int | None:
+    """Bytes of a local file, if it is one; others tell when they are transferred."""
+    with suppress(OSError, ValueError):
+        status = os.stat(url.path) if url.is_local else None
+        return status.st_size if status is not None and stat.S_ISREG(status.st_mode) else None
+    return None
 
 
 def _is_large(item: Item, options: Options) -> bool:

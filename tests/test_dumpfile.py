@@ -15,7 +15,7 @@ import pytest
 
 from pyglobus.core import errors, urllist
 from pyglobus.core.dumpfile import DumpFile
-from pyglobus.core.job import FileDone, Job
+from pyglobus.core.job import FileDone, Job, JobProgress
 from pyglobus.core.options import Options
 from pyglobus.core.plan import Item, Pair
 from pyglobus.core.sandbox import Sandbox
@@ -53,6 +53,11 @@ def tree(tmp_path: Path) -> Path:
 
 def files(top: Path) -> dict[str, bytes]:
     return {str(path.relative_to(top)): path.read_bytes() for path in top.rglob("*") if path.is_file()}
+
+
+def names(top: Path) -> set[str]:
+    """What has arrived, while more arrives: temporary names come and go."""
+    return {os.path.relpath(os.path.join(here, name), top) for here, _, found in os.walk(top) for name in found}
 
 
 @pytest.mark.parametrize(
@@ -173,7 +178,7 @@ def test_nothing_is_forgotten_in_the_middle(as_user: None, grid: Sandbox, served
                 left.add(thing.source.path)
             else:
                 left |= {str(path) for path in Path(thing.source.path).rglob("*") if path.is_file()}
-        here = {str(tmp_path / "from" / name) for name in files(served / "to")} if (served / "to").exists() else set()
+        here = {str(tmp_path / "from" / name) for name in names(served / "to") if not name.endswith(".part")}
         here |= {str(tmp_path / "one")} if (served / "one").exists() else set()
         assert here | left == {str(tmp_path / "from" / name) for name in wanted} | {str(tmp_path / "one")}, number
         if isinstance(event, FileDone):
@@ -216,3 +221,16 @@ def test_every_name_comes_back(tmp_path: Path) -> None:
         (tmp_path / "list").write_bytes(os.fsencode(urllist.item_line(item, Options())) + b"\n")
         [pair] = urllist.read(str(tmp_path / "list"))
         assert pair.source.path == f"{tmp_path}/{name}"
+
+
+def test_a_list_has_a_total_only_if_all_sizes_are_known(
+    as_user: None, grid: Sandbox, served: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "here").write_bytes(b"x" * 1000)
+    (served / "there").write_bytes(b"y" * 1000)
+    (served / "there").chmod(0o644)
+    put = Pair(parse(f"{tmp_path}/here"), parse(grid.ftp_url(served / "copy")))
+    get = Pair(parse(grid.ftp_url(served / "there")), parse(f"{tmp_path}/copy"))
+    for pairs, expected in (([put], 1000), ([put, get], None)):
+        totals = [event.total for event in Job(pairs, Options()) if isinstance(event, JobProgress) and event.planned]
+        assert totals and set(totals) == {expected}
