@@ -73,7 +73,7 @@ TREE: Mapping[str, Entry] = {
         "pyglobus.cli.commands.myproxy",
         "myproxy",
         "credentials kept at a MyProxy server",
-        ("get",),
+        ("get", "put", "info", "passwd", "destroy", "trustroots"),
         verb_scripts={"get": "myproxy-get"},
     ),
     "cert": Entry(
@@ -149,7 +149,6 @@ class Tree(Group):
 
     def overview(self, ctx: click.Context) -> str:
         text = [f"{usage.bold('pyglobus')} {__version__}: the Globus Toolkit for people who live in a shell"]
-        text.append("")
         for section in dict.fromkeys(entry.section for entry in TREE.values()):
             entries = [(name, entry) for name, entry in TREE.items() if entry.section == section]
             text += [usage.bold(section), *(line for item in entries for line in _lines(*item))]

@@ -239,7 +239,7 @@ _pyglobus_table() {
         interspersed=yes
         ;;
     'myproxy')
-        verbs='get'
+        verbs='get put info passwd destroy trustroots'
         options='-h -help --help'
         values=()
         arguments=()
@@ -250,6 +250,46 @@ _pyglobus_table() {
         verbs=''
         options='-s --pshost --server -p --psport --port --timeout --retries -l --username -d --dn_as_username --dn-as-username -k --credname --credential-name -t --proxy_lifetime --lifetime -a --authorization -m --voms --expect-owner -n --no_passphrase --no-pass-phrase -S --stdin_pass --pass-phrase-stdin --passphrase-file --pass-phrase-file --pass-phrase-credential -o --out -Q --certreq -T --trustroots --trust-roots -b --bootstrap --expect-fingerprint -N --no_credentials --no-credentials --renew-below --export -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -V -version --version -versions --versions -u -usage --usage -h -help --help'
         values=(['-s']='' ['--pshost']='' ['--server']='' ['-p']='' ['--psport']='' ['--port']='' ['--timeout']='' ['--retries']='' ['-l']='' ['--username']='' ['-k']='' ['--credname']='' ['--credential-name']='' ['-t']='' ['--proxy_lifetime']='' ['--lifetime']='' ['-a']='file' ['--authorization']='file' ['-m']='' ['--voms']='' ['--expect-owner']='' ['--passphrase-file']='file' ['--pass-phrase-file']='file' ['--pass-phrase-credential']='' ['-o']='file' ['--out']='file' ['-Q']='file' ['--certreq']='file' ['--expect-fingerprint']='' ['--renew-below']='' ['--export']='=sh csh fish' ['--format']='=text json')
+        arguments=()
+        repeated=
+        interspersed=yes
+        ;;
+    'myproxy put')
+        verbs=''
+        options='-s --pshost --server -p --psport --port --timeout --retries -l --username -d --dn_as_username --dn-as-username -k --credname --credential-name -c --cred_lifetime --stored-lifetime -t --proxy_lifetime --proxy-lifetime -K --creddesc --description -r --retrievable_by --retrievable-by -R --renewable_by --renewable-by -Z --retrievable_by_cert --retrievable-by-cert -a --allow_anonymous_retrievers --allow-anonymous-retrievers -A --allow_anonymous_renewers --allow-anonymous-renewers -x --regex_dn_match --regex-dn-match -X --match_cn_only --match-cn-only -n --no_passphrase --no-pass-phrase -S --stdin_pass --pass-phrase-stdin --passphrase-file --pass-phrase-file --pass-phrase-credential -C --certfile --cert -y --keyfile --key -L --local_proxy --local-proxy -m --voms -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -V -version --version -versions --versions -u -usage --usage -h -help --help'
+        values=(['-s']='' ['--pshost']='' ['--server']='' ['-p']='' ['--psport']='' ['--port']='' ['--timeout']='' ['--retries']='' ['-l']='' ['--username']='' ['-k']='' ['--credname']='' ['--credential-name']='' ['-c']='' ['--cred_lifetime']='' ['--stored-lifetime']='' ['-t']='' ['--proxy_lifetime']='' ['--proxy-lifetime']='' ['-K']='' ['--creddesc']='' ['--description']='' ['-r']='' ['--retrievable_by']='' ['--retrievable-by']='' ['-R']='' ['--renewable_by']='' ['--renewable-by']='' ['-Z']='' ['--retrievable_by_cert']='' ['--retrievable-by-cert']='' ['--passphrase-file']='file' ['--pass-phrase-file']='file' ['--pass-phrase-credential']='' ['-C']='file' ['--certfile']='file' ['--cert']='file' ['-y']='file' ['--keyfile']='file' ['--key']='file' ['-m']='' ['--voms']='' ['--format']='=text json')
+        arguments=()
+        repeated=
+        interspersed=yes
+        ;;
+    'myproxy info')
+        verbs=''
+        options='-s --pshost --server -p --psport --port --timeout --retries -l --username -d --dn_as_username --dn-as-username -k --credname --credential-name -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -V -version --version -versions --versions -u -usage --usage -h -help --help'
+        values=(['-s']='' ['--pshost']='' ['--server']='' ['-p']='' ['--psport']='' ['--port']='' ['--timeout']='' ['--retries']='' ['-l']='' ['--username']='' ['-k']='' ['--credname']='' ['--credential-name']='' ['--format']='=text json')
+        arguments=()
+        repeated=
+        interspersed=yes
+        ;;
+    'myproxy passwd')
+        verbs=''
+        options='-s --pshost --server -p --psport --port --timeout --retries -l --username -d --dn_as_username --dn-as-username -k --credname --credential-name -S --stdin_pass --pass-phrase-stdin --passphrase-file --pass-phrase-file --pass-phrase-credential --new-passphrase-file --new-pass-phrase-file -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -V -version --version -versions --versions -u -usage --usage -h -help --help'
+        values=(['-s']='' ['--pshost']='' ['--server']='' ['-p']='' ['--psport']='' ['--port']='' ['--timeout']='' ['--retries']='' ['-l']='' ['--username']='' ['-k']='' ['--credname']='' ['--credential-name']='' ['--passphrase-file']='file' ['--pass-phrase-file']='file' ['--pass-phrase-credential']='' ['--new-passphrase-file']='file' ['--new-pass-phrase-file']='file' ['--format']='=text json')
+        arguments=()
+        repeated=
+        interspersed=yes
+        ;;
+    'myproxy destroy')
+        verbs=''
+        options='-s --pshost --server -p --psport --port --timeout --retries -l --username -d --dn_as_username --dn-as-username -k --credname --credential-name -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -V -version --version -versions --versions -u -usage --usage -h -help --help'
+        values=(['-s']='' ['--pshost']='' ['--server']='' ['-p']='' ['--psport']='' ['--port']='' ['--timeout']='' ['--retries']='' ['-l']='' ['--username']='' ['-k']='' ['--credname']='' ['--credential-name']='' ['--format']='=text json')
+        arguments=()
+        repeated=
+        interspersed=yes
+        ;;
+    'myproxy trustroots')
+        verbs=''
+        options='-s --pshost --server -p --psport --port --timeout --retries -b --bootstrap --expect-fingerprint -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -V -version --version -versions --versions -u -usage --usage -h -help --help'
+        values=(['-s']='' ['--pshost']='' ['--server']='' ['-p']='' ['--psport']='' ['--port']='' ['--timeout']='' ['--retries']='' ['--expect-fingerprint']='' ['--format']='=text json')
         arguments=()
         repeated=
         interspersed=yes

@@ -114,7 +114,11 @@ def test_examples_run(
         environment |= {"X509_USER_CERT": str(grid.user.certificate), "X509_USER_KEY": str(grid.user.key)}
         environment["X509_USER_PROXY"] = str(tmp_path / "proxy")
     if "myproxy" in page:  # its examples fetch what has been stored, with the phrase in a file
-        environment |= request.getfixturevalue("keeper").prepare(tmp_path)
+        keeper = request.getfixturevalue("keeper")
+        environment |= keeper.prepare(tmp_path)
+        if page == "pyglobus-myproxy":
+            user = keeper.grid.user
+            environment |= {"X509_USER_CERT": str(user.certificate), "X509_USER_KEY": str(user.key)}
         script = script.replace("myproxy.example.org", "localhost")
     if page == "pyglobusrun":
         jobs: Sandbox = request.getfixturevalue("jobs")

@@ -114,7 +114,7 @@ def find(
         f"cannot find the user's {what}",
         where=str(globus / name),
         why="it does not exist, and no other file was named",
-        hint=f"name it with -{'cert' if certificate is None else 'key'} or with {variable}",
+        hint=f"name it with --{'cert' if certificate is None else 'key'} or with {variable}",
         fault="credential-missing",
     )
 

@@ -147,9 +147,23 @@ def named(callback: Callback) -> Callback:
     )
 
 
-def phrased(callback: Callback, *, none: bool = True) -> Callback:
-    """Add where the pass phrase comes from; with ``none`` also that there is none."""
-    options = [
+def phrased(callback: Callback) -> Callback:
+    """Add where the pass phrase comes from, or that there is none."""
+    none = option(
+        *("-n", "--no_passphrase", "--no-pass-phrase", "no_pass_phrase"),
+        is_flag=True,
+        section=PASS_PHRASE,
+        parity=SAME,
+        c_spellings=("-n", "--no_passphrase"),
+        help="Use none, and do not ask for one.",
+    )
+    return none(phrased_always(callback))
+
+
+def phrased_always(callback: Callback) -> Callback:
+    """Add where the pass phrase comes from."""
+    return apply(
+        callback,
         option(
             *("-S", "--stdin_pass", "--pass-phrase-stdin", "stdin_pass"),
             is_flag=True,
@@ -171,20 +185,7 @@ def phrased(callback: Callback, *, none: bool = True) -> Callback:
             section=PASS_PHRASE,
             help="Read it from the credential NAME that systemd has given to this service.",
         ),
-    ]
-    if none:
-        options.insert(
-            0,
-            option(
-                *("-n", "--no_passphrase", "--no-pass-phrase", "no_pass_phrase"),
-                is_flag=True,
-                section=PASS_PHRASE,
-                parity=SAME,
-                c_spellings=("-n", "--no_passphrase"),
-                help="Use none, and do not ask for one.",
-            ),
-        )
-    return apply(callback, *options)
+    )
 
 
 def pass_phrase(given: Mapping[str, Any], question: str, *, twice: bool = False) -> bytes:
