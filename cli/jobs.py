@@ -79,15 +79,18 @@ class Run:
     """One run of the command: a job is submitted or picked up, and followed as far as is asked."""
 
     def __init__(
-        self, output: Output, *, shows: bool = False, reads: bool = False, writes: bool = False, batch: bool = False,
-        fast: bool = False, dry: bool = False, leaves: bool = False, timeout: float | None = None,
+        self, output: Output, *, shows: bool = False, reads: bool = False, writes: bool = False,
+        propagates: bool = False, batch: bool = False, fast: bool = False, dry: bool = False, leaves: bool = False,
+        timeout: float | None = None,
     ) -> None:  # fmt: skip
         """``shows`` the job's output, and lets it read and write our files; a ``batch`` job is left when it is with
-        the scheduler, a ``fast`` one when it is with the job manager; Ctrl-C ``leaves`` the job alone.
+        the scheduler, a ``fast`` one when it is with the job manager; Ctrl-C ``leaves`` the job alone. With
+        ``propagates`` the exit status is that of the job's program.
         """
         self._output = output
         self._shows, self._reads, self._writes = shows, reads, writes
         self._batch, self._fast, self._dry, self._leaves = batch, fast, dry, leaves
+        self._status = bytearray() if propagates else None
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._timeout = timeout
         self._silent = shows or reads or writes or output.quiet
@@ -99,8 +102,11 @@ class Run:
         from pyglobus.core.gram import description
 
         with contextlib.ExitStack() as stack:
-            if self._shows or self._reads:
+            if self._shows or self._reads or self._status is not None:
                 server = stack.enter_context(self._server())
+                if self._status is not None:
+                    told = server.capture(self._status.extend)
+                    request = description.with_status(request, told.removeprefix(server.url))
                 if self._shows:
                     request = description.with_output(request)
                 request = description.with_gass(request, server.url)
@@ -170,11 +176,13 @@ class Run:
         for event in self._events(job):
             if self._interrupted and event.state.final:
                 self._say("Cancelling job...")
+            if self._status and event.exit_code is None:
+                event = event._replace(exit_code=int(self._status))
             self._show(event)
             if event.state.final:
                 if job.two_phase:
                     job.commit_end()
-                return self._ended(event.failure)
+                return self._ended(event.failure) or self._propagated(event)
             if self._batch and event.state not in (State.UNSUBMITTED, State.STAGE_IN):
                 with contextlib.suppress(GramError):
                     job.leave()
@@ -203,6 +211,14 @@ class Run:
                 self._output.progress_line("Dryrun successful")
             return None
         raise error
+
+    def _propagated(self, event: Event) -> int | None:
+        if self._status is None or event.failure is not None:
+            return None
+        if event.exit_code is None:
+            where = self._job.contact if self._job is not None else None
+            raise errors.DataError("the exit status of the job has not arrived", where=where)
+        return event.exit_code
 
     def _show(self, event: Event) -> None:
         text = "" if self._silent or event.state is State.SUSPENDED else f"GLOBUS_GRAM_PROTOCOL_JOB_STATE_{event.state}"

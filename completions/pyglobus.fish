@@ -436,6 +436,7 @@ complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'run\
 complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'run\'' -o w -d 'As -s, and let the job write them'
 complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'run\'' -o write-allow -d 'As -s, and let the job write them'
 complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'run\'' -l serve-writable -d 'As -s, and let the job write them'
+complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'run\'' -l propagate-exit -d 'End with the exit status of the job\'s program'
 complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'run\'' -o b -d 'End once the job is with the scheduler, and print its contact'
 complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'run\'' -o batch -d 'End once the job is with the scheduler, and print its contact'
 complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'run\'' -l batch -d 'End once the job is with the scheduler, and print its contact'

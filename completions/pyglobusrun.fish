@@ -67,6 +67,7 @@ complete -c pyglobusrun -n '__pyglobus_at __pyglobusrun_paths __pyglobusrun_valu
 complete -c pyglobusrun -n '__pyglobus_at __pyglobusrun_paths __pyglobusrun_valued \'\'' -o w -d 'As -s, and let the job write them'
 complete -c pyglobusrun -n '__pyglobus_at __pyglobusrun_paths __pyglobusrun_valued \'\'' -o write-allow -d 'As -s, and let the job write them'
 complete -c pyglobusrun -n '__pyglobus_at __pyglobusrun_paths __pyglobusrun_valued \'\'' -l serve-writable -d 'As -s, and let the job write them'
+complete -c pyglobusrun -n '__pyglobus_at __pyglobusrun_paths __pyglobusrun_valued \'\'' -l propagate-exit -d 'End with the exit status of the job\'s program'
 complete -c pyglobusrun -n '__pyglobus_at __pyglobusrun_paths __pyglobusrun_valued \'\'' -o b -d 'End once the job is with the scheduler, and print its contact'
 complete -c pyglobusrun -n '__pyglobus_at __pyglobusrun_paths __pyglobusrun_valued \'\'' -o batch -d 'End once the job is with the scheduler, and print its contact'
 complete -c pyglobusrun -n '__pyglobus_at __pyglobusrun_paths __pyglobusrun_valued \'\'' -l batch -d 'End once the job is with the scheduler, and print its contact'

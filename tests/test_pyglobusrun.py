@@ -214,6 +214,27 @@ def test_a_command_is_run_without_writing_rsl(jobs: Sandbox, contact: str) -> No
     assert done.stdout == f"b = c,,/usr\n{Path('/etc/hostname').read_text()}"
 
 
+@pytest.mark.parametrize(("script", "status"), [("exit 0", 0), ("echo out; exit 7", 7), ("kill -TERM $$", 143)])
+def test_the_exit_status_of_the_program_comes_back(script: str, status: int, jobs: Sandbox, contact: str) -> None:
+    done = run(jobs, "-r", contact, "--propagate-exit", "--", "/bin/sh", "-c", script, check=False)
+    assert (done.returncode, done.stderr) == (status, "Terminated\n" if "kill" in script else ""), "as a shell says"
+    assert done.stdout == ("out\n" if "out" in script else "")
+
+
+def test_the_exit_status_comes_back_beside_other_files(jobs: Sandbox, contact: str) -> None:
+    staged = jobs.data_dir / "staged-out"
+    job = f"&(executable=/bin/sh)(arguments=-c 'exit 42')(file_stage_out=(/etc/hostname file://{staged}))"
+    assert run(jobs, "-q", "-r", contact, "--propagate-exit", job, check=False).returncode == 42
+    assert staged.read_bytes() == Path("/etc/hostname").read_bytes()
+    staged.unlink()
+    for wrong in (f"&{_TRUE}(count=2)", f"|{_TRUE}{_TRUE}", "&(arguments=x)"):
+        done = run(jobs, "-r", contact, "--propagate-exit", wrong, check=False)
+        assert (done.returncode, "cannot tell the exit status" in done.stderr) == (255, True)
+    assert run(jobs, "-r", contact, "--propagate-exit", "/no/such", check=False).returncode == 255
+    missing = run(jobs, "-r", contact, "--propagate-exit", "--", "/no/such", check=False)
+    assert missing.returncode == 127, "what the shell there says"
+
+
 def test_what_would_be_sent_is_shown(jobs: Sandbox) -> None:
     options = ("--count", "3", "--queue", "short", "--walltime", "90", "--project", "p", "-d")
     done = run(jobs, "--rsl", *options, "--", "date", "-u")

@@ -77,6 +77,8 @@ def status_of(error: BaseException) -> int:
         help="As -o, and let the job read our files at $(GLOBUSRUN_GASS_URL).")  # fmt: skip
 @option("-w", "-write-allow", "--serve-writable", is_flag=True, section=_OUTPUT, parity=SAME,
         help="As -s, and let the job write them.")  # fmt: skip
+@option("--propagate-exit", "propagates", is_flag=True, section=_WAIT,
+        help="End with the exit status of the job's program; after a signal, 128 and its number.")  # fmt: skip
 @option("-b", "-batch", "--batch", is_flag=True, section=_WAIT, parity=SAME,
         help="End once the job is with the scheduler, and print its contact.")  # fmt: skip
 @option("-F", "-fast-batch", "--fast-batch", is_flag=True, section=_WAIT, parity=SAME,
@@ -119,6 +121,7 @@ def run(
     show_output: bool,
     serve: bool,
     serve_writable: bool,
+    propagates: bool,
     batch: bool,
     fast_batch: bool,
     no_interrupt: bool,
@@ -170,11 +173,14 @@ def run(
         why = "several requests in one description"
         raise errors.UsageError("cannot submit", why=why, hint="submit each by itself")
     batch = batch or fast_batch
+    if batch and propagates:
+        raise errors.UsageError("--propagate-exit and -b exclude each other", fault=_REQUEST[1])
     run = jobs.Run(
         output,
         shows=(show_output or serve or serve_writable or is_command) and not batch,
         reads=serve or serve_writable,
         writes=serve_writable,
+        propagates=propagates,
         batch=batch,
         fast=fast_batch and not (serve or serve_writable),
         dry=dry_run,
