@@ -12,6 +12,8 @@ from pyglobus.cli.progress import Files, Progress
 from pyglobus.cli.units import format_duration, format_rate, format_size
 
 if TYPE_CHECKING:
+    from pyglobus.cli.failreport import FailReport
+    from pyglobus.cli.lifetime import Lifetime
     from pyglobus.core.job import JobEvent, JobResult
     from pyglobus.core.journal import Resumed
     from pyglobus.core.transfer import Event, Result, Started, Transfer, Warned
@@ -25,7 +27,8 @@ _CLASSIC_EVERY = 1.0
 class TransferDisplay:
     """Shows the events of a transfer in the way that was asked for."""
 
-    def __init__(self, output: Output, transfer: Transfer, progress: Progress, rates: bool) -> None:
+    def __init__(self, output: Output, transfer: Transfer, progress: Progress, rates: bool, lifetime: Lifetime) -> None:
+        self._lifetime = lifetime
         self._output = output
         self._transfer = transfer
         self._progress = progress
@@ -41,6 +44,7 @@ class TransferDisplay:
         if isinstance(event, transfer.Started):
             self._start(event)
         elif isinstance(event, transfer.Progress):
+            self._lifetime.update(event.bytes, event.total, event.seconds)
             if self._rates is not None:
                 self._rates.show(event.bytes, event.seconds)
             else:
@@ -71,8 +75,21 @@ class JobDisplay:
     """Shows the events of a job of many files."""
 
     def __init__(
-        self, output: Output, progress: Progress, source: str, destination: str, *, named: bool, keep_going: bool
+        self,
+        output: Output,
+        progress: Progress,
+        source: str,
+        destination: str,
+        *,
+        named: bool,
+        keep_going: bool,
+        rehearsal: bool = False,
+        lifetime: Lifetime,
+        report: FailReport | None = None,
     ) -> None:
+        self._lifetime = lifetime
+        self._report = report
+        self._rehearsal = rehearsal
         self._output = output
         self._progress = progress
         self._keep_going = keep_going
@@ -84,14 +101,26 @@ class JobDisplay:
         from pyglobus.core.transfer import Warned
 
         if isinstance(event, job.JobProgress):
+            total = event.total if event.planned else None
+            self._lifetime.update(event.bytes, total, event.seconds)
             moving = [(moving.source, moving.bytes, moving.size) for moving in event.moving]
             gone = event.done + event.failed + event.skipped
             files = Files(gone, event.files, event.planned, event.failed, moving)
-            self._progress.update(event.bytes, event.total if event.planned else None, files)
+            self._progress.update(event.bytes, total, files)
         elif isinstance(event, job.FileDone):
             self._output.event("file", record(event.result), "")
         elif isinstance(event, job.FileStarted):
+            ends = {"source": event.source, "destination": event.destination}
+            self._output.event("started", {**ends, "route": None, "total": event.size}, "")
             self._start(event.source, event.destination)
+        elif isinstance(event, job.PlanComplete):
+            self._output.event("plan", event._asdict(), "")
+        elif isinstance(event, job.FilePlanned):
+            size = "" if event.size is None else f" ({format_size(event.size)})"
+            self._output.event("copy", event._asdict(), f"copy {event.source} -> {event.destination}{size}")
+        elif isinstance(event, job.FileDeleted):
+            self._output.event("deleted", event._asdict(), f"delete {event.destination}" if self._rehearsal else "")
+            self._output.detail(f"deleted: {event.destination}")
         elif isinstance(event, job.FileSkipped):
             where = {"source": event.source, "destination": event.destination, "resumed": event.resumed}
             self._output.event("skipped", where, "")
@@ -105,6 +134,8 @@ class JobDisplay:
             why = str(event.error)
             where = {"source": event.source, "destination": event.destination}
             self._output.event("failed", {**where, "why": why, "fault": event.error.fault}, "")
+            if self._report is not None:
+                self._report.add(event)
             if self._keep_going:  # else the first one ends the job, as its error
                 self._output.note(why)
 
@@ -184,26 +215,34 @@ def summary(result: Result) -> str:
     return text
 
 
-def job_record(result: JobResult) -> dict[str, object]:
+def job_record(result: JobResult, *, rehearsal: bool = False) -> dict[str, object]:
     """The summary of a job."""
     return {
         "files": result.done,
         "failed": result.failed,
         "skipped": result.skipped,
         "resumed": result.resumed,
+        "deleted": result.deleted,
         "bytes": result.bytes,
         "seconds": round(result.seconds, 6),
         "rate": round(result.bytes / result.seconds, 1) if result.seconds else 0.0,
+        "dry_run": rehearsal,
     }
 
 
-def job_summary(result: JobResult) -> str:
+def job_summary(result: JobResult, *, rehearsal: bool = False) -> str:
     """The same in a line."""
+    if rehearsal:
+        text = f"{result.done} files, {format_size(result.bytes)} would be copied"
+        text += f", {result.skipped} are up to date" if result.skipped else ""
+        text += f", {result.resumed} were done before" if result.resumed else ""
+        return text + (f", {result.deleted} would be deleted" if result.deleted else "")
     text = f"{result.done} files, {format_size(result.bytes)} in {format_duration(result.seconds)}"
     if result.bytes and result.seconds:
         text += f" ({format_rate(result.bytes / result.seconds)})"
     text += f", {result.skipped} up to date" if result.skipped else ""
-    return text + (f", {result.resumed} done before" if result.resumed else "")
+    text += f", {result.resumed} done before" if result.resumed else ""
+    return text + (f", {result.deleted} deleted" if result.deleted else "")
 
 
 def resumed(before: Resumed) -> str:

@@ -40,6 +40,28 @@ class FileSkipped(NamedTuple):
     resumed: bool = False
 
 
+class FilePlanned(NamedTuple):
+    """What would be copied, if this were not a rehearsal."""
+
+    source: str
+    destination: str
+    size: int | None
+
+
+class FileDeleted(NamedTuple):
+    """What the source has not is gone from the destination, or in a rehearsal would be."""
+
+    destination: str
+    size: int | None
+
+
+class PlanComplete(NamedTuple):
+    """No more is to come: files and bytes to be copied, those that failed until now left out of neither."""
+
+    files: int
+    bytes: int
+
+
 class FileFailed(NamedTuple):
     """A file, or what should have been listed, that could not be copied."""
 
@@ -75,7 +97,10 @@ class JobProgress(NamedTuple):
 
 
 class JobResult(NamedTuple):
-    """What became of it: numbers of files, bytes moved, seconds; ``resumed`` files were done by an earlier run."""
+    """What became of it: numbers of files, bytes moved, seconds; ``resumed`` files were done by an earlier run.
+
+    In a rehearsal, what would become of it.
+    """
 
     done: int
     failed: int
@@ -83,6 +108,7 @@ class JobResult(NamedTuple):
     bytes: int
     seconds: float
     resumed: int = 0
+    deleted: int = 0
 
 
 class JobFinished(NamedTuple):
@@ -92,5 +118,16 @@ class JobFinished(NamedTuple):
 
 
 JobEvent = (
-    JobResumed | FileStarted | FileDone | FileSkipped | FileFailed | Retrying | Warned | JobProgress | JobFinished
+    JobResumed
+    | PlanComplete
+    | FilePlanned
+    | FileStarted
+    | FileDone
+    | FileSkipped
+    | FileFailed
+    | FileDeleted
+    | Retrying
+    | Warned
+    | JobProgress
+    | JobFinished
 )

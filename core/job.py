@@ -19,8 +19,10 @@ from contextlib import ExitStack, suppress
 from pyglobus.core import errors
 from pyglobus.core.batch import LARGEST, Batch, Way, way_of
 from pyglobus.core.events import (
+    FileDeleted,
     FileDone,
     FileFailed,
+    FilePlanned,
     FileSkipped,
     FileStarted,
     JobEvent,
@@ -29,11 +31,13 @@ from pyglobus.core.events import (
     JobResult,
     JobResumed,
     Moving,
+    PlanComplete,
 )
 from pyglobus.core.journal import Journal
 from pyglobus.core.localfile import make_directory
+from pyglobus.core.mirror import Mirror, delete
 from pyglobus.core.options import Options
-from pyglobus.core.plan import Directory, Item, Pair, Plan
+from pyglobus.core.plan import Directory, Item, Listed, Pair, Plan
 from pyglobus.core.remote import Facts, Remote
 from pyglobus.core.session import Session
 from pyglobus.core.sync import Sync, look
@@ -75,11 +79,14 @@ class Job:
         aliases: Aliases | None = None,
         accounted: bool = False,
         journal: Journal | None = None,
+        mirror: Mirror | None = None,
+        rehearsal: bool = False,
         debug_fd: int = -1,
     ) -> None:
         """``concurrency`` 0: as many connections as serve the job. The deadline of ``options`` is that of the job.
 
         What the ``journal`` says is done is not done again, and what is done is written to it; the job closes it.
+        With a ``mirror``, what the source has not is deleted in the end. A ``rehearsal`` tells what would be done.
         ``accounted``: `rest` can tell at any time what has not been copied; then all ``pairs`` are read at once.
         """
         self._pairs = list(pairs) if accounted else pairs
@@ -97,6 +104,8 @@ class Job:
         self._concurrency = concurrency or DEFAULT_CONCURRENCY
         self._sync = sync
         self._journal = journal
+        self._mirror = mirror
+        self._rehearsal = rehearsal
         self._debug_fd = debug_fd
         self._items: _Queue = queue.Queue(_AHEAD)
         # None for the end of a thread.
@@ -109,9 +118,11 @@ class Job:
         # What each worker is at, and whether that is one of many in a pipeline.
         self._at: dict[int, tuple[Item, bool]] = {}
         self._failures: list[errors.Error] = []
-        self._done = self._skipped = self._resumed = self._files = self._moved = self._total = 0
+        self._done = self._skipped = self._resumed = self._deleted = self._files = self._moved = self._total = 0
         # Bytes of files that are done which an earlier run had moved.
         self._before = 0
+        # Files that are to be copied.
+        self._queued = 0
         self._planned = False
         # Whether the sizes of all files so far are known, so that there is a total.
         self._sized = True
@@ -162,7 +173,7 @@ class Job:
     def __iter__(self) -> Generator[JobEvent, None, None]:
         started = time.monotonic()
         threads = [threading.Thread(target=self._guarded, args=(self._plan,), name="planner", daemon=True)]
-        for number in range(self._concurrency):
+        for number in range(0 if self._rehearsal else self._concurrency):
             worker = threading.Thread(
                 target=self._guarded, args=(self._work, number), name=f"worker-{number}", daemon=True
             )
@@ -172,10 +183,12 @@ class Job:
                 stack.callback(self._close_journal)
             yield from self._all(threads, started)
             self._judge()
-            if self._journal is not None:
+            if self._journal is not None and not (self._rehearsal and any(self._journal.resumed)):
                 self._journal.complete()
         seconds = time.monotonic() - started
-        result = JobResult(self._done, len(self._failures), self._skipped, self._moved, seconds, self._resumed)
+        result = JobResult(
+            self._done, len(self._failures), self._skipped, self._moved, seconds, self._resumed, self._deleted
+        )
         yield JobFinished(result)
 
     def _all(self, threads: list[threading.Thread], started: float) -> Generator[JobEvent, None, None]:
@@ -185,6 +198,11 @@ class Job:
             for thread in threads:
                 thread.start()
             yield from self._follow(len(threads), started)
+            if self._mirror is not None and not self._cancelled:
+                last = threading.Thread(target=self._guarded, args=(self._prune,), name="pruner", daemon=True)
+                threads.append(last)
+                last.start()
+                yield from self._follow(1, started)
         finally:
             if any(thread.is_alive() for thread in threads):
                 self._stop.set()
@@ -224,6 +242,11 @@ class Job:
         elif isinstance(event, FileSkipped):
             self._skipped += not event.resumed
             self._resumed += event.resumed
+        elif isinstance(event, FilePlanned):
+            self._done += 1
+            self._moved += event.size or 0
+        elif isinstance(event, FileDeleted):
+            self._deleted += 1
         elif isinstance(event, FileFailed):
             self._failures.append(event.error)
             if not self._continue:
@@ -274,7 +297,9 @@ class Job:
 
     def _plan(self, session: Session) -> None:
         report = self._report_unlisted if self._continue else None
-        plan = self._planned_by = Plan(session, self._options, recursive=self._recursive, unlisted=report)
+        plan = self._planned_by = Plan(
+            session, self._options, recursive=self._recursive, unlisted=report, names=self._mirror is not None
+        )
         try:
             for number, given in enumerate(self._pairs, 1):
                 pair = self._aliases.pair(given) if self._aliases else given
@@ -285,7 +310,9 @@ class Job:
                         if self._stop.is_set():
                             return
                         if isinstance(step, Directory):
-                            fresh = self._make(session, step)
+                            fresh = not self._rehearsal and self._try_to_make(session, step)
+                        elif isinstance(step, Listed):
+                            self._compare(session, step)
                         else:
                             self._offer(session, step._replace(fresh=fresh) if fresh else step)
                 except errors.Error as error:
@@ -293,8 +320,11 @@ class Job:
                     if not self._continue:
                         return
                 self._taken = number
-            if self._journal is not None and not self._stop.is_set():
-                self._journal.planned(self._files, self._total)
+            if not self._stop.is_set():
+                self._tell_needless()
+                self._events.put(PlanComplete(self._queued, self._total))
+                if self._journal is not None:
+                    self._journal.planned(self._files, self._total)
         finally:
             self._tell_needless()
             self._planned = True
@@ -314,13 +344,38 @@ class Job:
         if self._sync is not None and not self._sync.differs(session, self._options, item):
             self._skip(item)
             return
-        self._tell_needless()
         size = item.size if item.size is not None else _size(item.source)
         self._total += size or 0
         self._sized = self._sized and size is not None
+        self._queued += 1
+        if self._rehearsal:
+            self._needless.append(FilePlanned(str(item.source), str(item.destination), size))
+            if len(self._needless) >= _TOGETHER:
+                self._tell_needless()
+            return
+        self._tell_needless()
         if self._accounted:
             self._open[str(item.source), str(item.destination)] = item
         self._put(item)
+
+    def _compare(self, session: Session, listed: Listed) -> None:
+        if self._mirror is not None:
+            ends = listed.destination, listed.names
+            self._mirror.compare(session, self._options, *ends, top=listed.top, recursive=self._recursive)
+
+    def _prune(self, session: Session) -> None:
+        """Delete what the source has not, now that all is copied."""
+        assert self._mirror is not None
+        if self._failures:
+            why = "not everything could be listed and copied"
+            self._events.put(Warned(errors.Error("nothing was deleted", why=why, fault="nothing-deleted")))
+            return
+        for doomed in self._mirror.doomed(session, self._options):
+            if self._stop.is_set():
+                return
+            if not self._rehearsal:
+                delete(session, self._options, doomed)
+            self._events.put(FileDeleted(str(doomed.url), doomed.size))
 
     def _report_unlisted(self, pair: Pair, error: errors.Error) -> None:
         self._unlisted.append(pair)
@@ -348,6 +403,16 @@ class Job:
             except queue.Full:
                 if self._stop.is_set():
                     return
+
+    def _try_to_make(self, session: Session, directory: Directory) -> bool:
+        """As `_make`; if the job goes on after errors, a directory below the top that cannot be made is one failure."""
+        try:
+            return self._make(session, directory)
+        except errors.Error as error:
+            if not self._continue or directory.top or isinstance(error, errors.Cancelled):
+                raise
+            self._events.put(FileFailed(str(directory.source or ""), str(directory.url), error))
+            return False
 
     def _make(self, session: Session, directory: Directory) -> bool:
         """Make it, unless it is there; whether it is a server's, and new. What goes into it comes next in the plan."""
@@ -538,8 +603,10 @@ def _is_large(item: Item, options: Options) -> bool:
 
 __all__ = [
     "DEFAULT_CONCURRENCY",
+    "FileDeleted",
     "FileDone",
     "FileFailed",
+    "FilePlanned",
     "FileSkipped",
     "FileStarted",
     "Job",
@@ -548,4 +615,5 @@ __all__ = [
     "JobProgress",
     "JobResult",
     "JobResumed",
+    "PlanComplete",
 ]

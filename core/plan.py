@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from pyglobus.core import errors
 from pyglobus.core.options import Options
 from pyglobus.core.session import Session
-from pyglobus.core.tree import Entry
+from pyglobus.core.tree import Entry, names_in
 from pyglobus.core.url import Url
 from pyglobus.core.walk import Place, entries, inner
 from pyglobus.ffi.annotation import NamedTuple
@@ -64,7 +64,16 @@ class Directory(NamedTuple):
     top: bool = False
 
 
-Step = Item | Directory
+class Listed(NamedTuple):
+    """All of a directory has been listed: the names in it, also of what is not copied. ``top`` as of `Directory`."""
+
+    source: Url
+    destination: Url
+    names: frozenset[str]
+    top: bool
+
+
+Step = Item | Directory | Listed
 
 
 class Plan:
@@ -77,10 +86,14 @@ class Plan:
         *,
         recursive: bool,
         unlisted: Callable[[Pair, errors.Error], None] | None = None,
+        names: bool = False,
     ) -> None:
-        """``unlisted`` is told of a directory below the top that cannot be listed; without it, that is raised."""
+        """``names``: there is a `Listed` for each directory that is copied as a whole. ``unlisted`` is told of a
+        directory below the top that cannot be listed; without it, that is raised.
+        """
         self._session = session
         self._unlisted = unlisted
+        self._names = names
         self._options = options
         self._recursive = recursive
         # The pair under way; the directory of it that is being listed; and those that are known and not listed yet.
@@ -162,7 +175,10 @@ class Plan:
     def _listed(self, pair: Pair, place: Place) -> Generator[Step, None, list[Entry]]:
         """The files of a directory as they are listed; in the end its directories."""
         source, into, directories = place.source, place.destination, []
+        names = set()
         for entry in entries(self._session, self._options, source):
+            if self._names:
+                names.add(entry.name)
             if not fnmatchcase(entry.name, place.pattern):
                 continue
             if entry.directory:
@@ -172,4 +188,8 @@ class Plan:
                     source.join(entry.name), into.join(entry.name), entry.size, entry.modified, entry.mode,
                     listed=True, offset=pair.offset, length=pair.length,
                 )  # fmt: skip
+        if self._names and place.pattern == "*":
+            if source.is_local:  # links that lead nowhere are names, too
+                names.update(names_in(source.path))
+            yield Listed(source, into, frozenset(names), place.entry is None)
         return directories

@@ -40,6 +40,8 @@ class Facts(NamedTuple):
     modified: str | None = None
     mode: int | None = None
     unique: str | None = None
+    #: Reached by a symbolic link, as far as the server tells.
+    link: bool = False
 
     @property
     def is_directory(self) -> bool:
@@ -59,6 +61,7 @@ def parse_facts(line: bytes) -> Facts:
         _fact(head, ";modify="),
         int(mode, 8) if 0 < len(mode) <= _MODE_DIGITS and _OCTAL.issuperset(mode) else None,
         _fact(head, ";unique="),
+        ";unix.slink=" in head or ";type=os.unix=s" in head,
     )
 
 

@@ -34,6 +34,8 @@ class Entry(NamedTuple):
     mode: int | None = None
     #: What the server calls it, whatever name leads there.
     unique: str | None = None
+    #: A symbolic link, as far as the server tells.
+    link: bool = False
 
 
 def list_local(path: str) -> Iterator[Entry]:
@@ -58,6 +60,16 @@ def list_local(path: str) -> Iterator[Entry]:
         raise explain(error, what="cannot list", where=path, role="source") from error
 
 
+def names_in(path: str) -> list[str]:
+    """All names in a local directory, also of links that lead nowhere. Raises `errors.Error`."""
+    from pyglobus.core.faults import explain
+
+    try:
+        return os.listdir(path)
+    except OSError as error:
+        raise explain(error, what="cannot list", where=path, role="source") from error
+
+
 def list_remote(remote: Remote) -> Iterator[Entry]:
     """Entries of a directory on a server; by name and kind alone where it has no MLSD. Raises `errors.Error`."""
     seen = False
@@ -75,7 +87,7 @@ def list_remote(remote: Remote) -> Iterator[Entry]:
         if name not in ("", ".", ".."):
             facts = remote.child(name).stat()
             if facts is not None:
-                yield Entry(name, facts.is_directory, facts.size, parse_time(facts.modified), facts.mode)
+                yield _of(name, facts)
 
 
 def parse_time(modified: str | None) -> float | None:
@@ -132,4 +144,9 @@ def _entry(line: bytes) -> Entry | None:
         raise errors.ProtocolError(
             "refused an entry of the server's listing", why=f"the name {name!r} would lead out of its directory"
         )
-    return Entry(name, facts.is_directory, facts.size, parse_time(facts.modified), facts.mode, facts.unique)
+    return _of(name, facts)
+
+
+def _of(name: str, facts: Facts) -> Entry:
+    modified = parse_time(facts.modified)
+    return Entry(name, facts.is_directory, facts.size, modified, facts.mode, facts.unique, facts.link)

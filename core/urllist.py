@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 
 from pyglobus.core import errors
 from pyglobus.core.options import Options
-from pyglobus.core.plan import Directory, Item, Pair
+from pyglobus.core.plan import Directory, Item, Pair, Step
 from pyglobus.core.url import Url, parse
 
 _WORD = r'(?:"(?P<{0}q>[^"]+)"|(?P<{0}>[^\s"]\S*))'
@@ -63,12 +63,12 @@ def _number(text: str | None) -> int | None:
     return None if text is None or text.startswith("-") else int(text)
 
 
-def lines(steps: Iterable[Item | Directory], options: Options) -> Iterator[str]:
+def lines(steps: Iterable[Step], options: Options) -> Iterator[str]:
     """The lines of a list of what would be copied; directories are comments, as the C tool has them."""
     for step in steps:
         if isinstance(step, Item):
             yield item_line(step, options)
-        elif step.source is not None:
+        elif isinstance(step, Directory) and step.source is not None:
             yield "#" + _line(step.source, step.url, *_part(options), _facts(step))
 
 

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import click
 import mdoc
 
-from pyglobus.cli import common, usage
+from pyglobus.cli import common, records, usage
 from pyglobus.cli.command import Argument, Command, Group, Option
 from pyglobus.cli.exits import ExitCode
 from pyglobus.cli.tree import TREE, Tree, load, scripts
@@ -60,6 +60,7 @@ def pages() -> Iterator[Page]:
 def render(page: Page) -> str:
     """The text of a page."""
     keys, prose = mdoc.read((HERE / f"{page.name}.md").read_text())
+    prose = {name: body.replace("@records@", records.markup()) for name, body in prose.items()}
     _, shared = mdoc.read((HERE / "every-page.md").read_text())
     sections: dict[str, list[str]] = {
         "NAME": [f".Nm {page.name}", f".Nd {page.summary}"],

@@ -14,18 +14,20 @@ from pyglobus.cli import signals
 from pyglobus.cli.command import Output, argument, command
 from pyglobus.cli.copyoptions import copy_options
 from pyglobus.cli.copyoptions.chosen import options_of
+from pyglobus.cli.lifetime import Lifetime
 from pyglobus.cli.progress import Progress
 from pyglobus.core import errors
 
 if TYPE_CHECKING:
     from pyglobus.core.journal import Journal
+    from pyglobus.core.mirror import Mirror
     from pyglobus.core.options import Options
     from pyglobus.core.plan import Pair
     from pyglobus.core.sync import Sync
     from pyglobus.core.url import Url
 
 # What one file has no use for.
-_OF_JOBS = ("from_file", "dump_only", "dump_file", "alias_file", "sync")
+_OF_JOBS = ("from_file", "dump_only", "dump_file", "alias_file", "sync", "dry_run", "delete", "fail_report")
 
 
 @command(
@@ -67,18 +69,29 @@ def url_copy(*, output: Output, source: str | None, destination: str | None, **g
         return None
     if given["multicast"] is not None:
         destination, options = _multicast(given, destination, options)
+    lifetime = Lifetime(output, options, secure=_is_secure(source, destination, given))
+    if given["require_lifetime"] is not None:
+        lifetime.require(given["require_lifetime"].total_seconds())
     with _stopping(output, options, given["transfer_time"]) as options:
         if not (any(given[name] for name in _OF_JOBS) or _resumes(given)):
             from pyglobus.core.url import parse
 
             one = parse(_given(source, "SOURCE"))
             if one.is_plain:
-                _copy_one(output, one, parse(_given(destination, "DEST")), options, given)
+                _copy_one(output, one, parse(_given(destination, "DEST")), options, given, lifetime)
                 return None
-        return _copy_many(output, source, destination, options, given)
+        return _copy_many(output, source, destination, options, given, lifetime)
 
 
-def _copy_one(output: Output, source: Url, destination: Url, options: Options, given: dict[str, Any]) -> None:
+def _is_secure(source: str | None, destination: str | None, given: dict[str, Any]) -> bool:
+    """Whether the job needs a credential, as far as can be told before it begins."""
+    listed = given["from_file"] or given["dump_file"]
+    return bool(listed) or any(text and text.startswith(("gsiftp:", "https:")) for text in (source, destination))
+
+
+def _copy_one(
+    output: Output, source: Url, destination: Url, options: Options, given: dict[str, Any], lifetime: Lifetime
+) -> None:
     from pyglobus.core.session import Session
     from pyglobus.core.transfer import Transfer
 
@@ -89,16 +102,24 @@ def _copy_one(output: Output, source: Url, destination: Url, options: Options, g
     with Session(debug_fd=_debug_fd(given), gridftp2=options.gridftp2, relative=options.relative) as session:
         transfer = Transfer(source, destination, options, session=session)
         with signals.cancelling(transfer.cancel), Progress(output, stats=given["stats"]) as progress:
-            result = transfer.run(display.TransferDisplay(output, transfer, progress, given["rates"]))
+            result = transfer.run(display.TransferDisplay(output, transfer, progress, given["rates"], lifetime))
     output.result("summary", display.record(result), "")
     if output.is_text and (output.verbosity or sys.stderr.isatty()) and not given["rates"]:
         output.note(display.summary(result))
 
 
 def _copy_many(
-    output: Output, source: str | None, destination: str | None, options: Options, given: dict[str, Any]
+    output: Output,
+    source: str | None,
+    destination: str | None,
+    options: Options,
+    given: dict[str, Any],
+    lifetime: Lifetime,
 ) -> int | None:
     """What needs a plan. Returns the exit status."""
+    from contextlib import ExitStack
+
+    from pyglobus.cli.failreport import FailReport
     from pyglobus.core.dumpfile import DumpFile
     from pyglobus.core.job import Job, JobResult
     from pyglobus.core.sync import Sync
@@ -133,18 +154,45 @@ def _copy_many(
         sync=sync,
         aliases=aliases,
         journal=_journal(source, destination, options, given),
+        mirror=_mirror(given),
+        rehearsal=given["dry_run"],
         accounted=dump is not None,
         debug_fd=_debug_fd(given),
     )
-    with signals.cancelling(job.cancel), Progress(output, stats=given["stats"]) as progress:
+    with ExitStack() as stack:
+        stack.enter_context(signals.cancelling(job.cancel))
+        progress = stack.enter_context(Progress(output, stats=given["stats"]))
+        report = stack.enter_context(FailReport(given["fail_report"])) if given["fail_report"] is not None else None
+        lifetime.begin()
         ends = (source or f"the list {given['from_file'] or given['dump_file']}", destination or "")
         named = given["rates"] or output.verbosity == 1
-        shown = display.JobDisplay(output, progress, *ends, named=named, keep_going=given["keep_going"])
+        shown = display.JobDisplay(
+            output,
+            progress,
+            *ends,
+            named=named,
+            keep_going=given["keep_going"],
+            lifetime=lifetime,
+            report=report,
+            rehearsal=given["dry_run"],
+        )
         result = dump.run(job, shown) if dump is not None else job.run(shown)
-    output.result("summary", display.job_record(result), "")
-    if output.is_text and (output.verbosity or sys.stderr.isatty()) and not given["rates"]:
-        output.note(display.job_summary(result))
+    output.result("summary", display.job_record(result, rehearsal=given["dry_run"]), "")
+    if output.is_text and (output.verbosity or sys.stderr.isatty() or given["dry_run"]) and not given["rates"]:
+        output.note(display.job_summary(result, rehearsal=given["dry_run"]))
     return None
+
+
+def _mirror(given: dict[str, Any]) -> Mirror | None:
+    if not given["delete"]:
+        if given["max_delete"] is not None:
+            raise errors.UsageError("--max-delete makes sense with --delete only")
+        return None
+    if not given["sync"]:
+        raise errors.UsageError("--delete makes sense with -sync only")
+    from pyglobus.core.mirror import Mirror
+
+    return Mirror(given["max_delete"])
 
 
 def _pairs(source: str | None, destination: str | None, from_file: str | None) -> Iterable[Pair]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The whole job: how it is gone on with."""
+"""The whole job: how it is gone on with, what it needs, what becomes of what the source has not."""
 
 from __future__ import annotations
 
@@ -15,3 +15,20 @@ own(
 )
 own("--journal", "Keep that journal in FILE; implies --resume.", value="FILE")
 own("--keep-journal", "Keep the journal when all is done, too; implies --resume.")
+own("--dry-run", "Copy and delete nothing; tell what would be.")
+own(
+    "--delete",
+    "With -sync: when all is copied, delete below the destination what the source has not; without -r only files. "
+    "Nothing is deleted if anything failed.",
+)
+own(
+    "--max-delete",
+    "Delete nothing if it were more than N names; with it, the source may be empty.",
+    value="N",
+)
+own("--fail-report", "Write what failed to FILE, as JSON lines.", value="FILE")
+own(
+    "--require-lifetime",
+    "Refuse to begin unless your credential is good for so long, with exit status 77.",
+    value="H:M",
+)

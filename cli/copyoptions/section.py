@@ -12,10 +12,11 @@ from collections.abc import Callable
 from typing import Any
 
 from pyglobus.cli.option import BETTER, IMPOSSIBLE, SAME, Callback, Parity, option
-from pyglobus.cli.values import COUNT, DURATION, SIZE
+from pyglobus.cli.values import COUNT, DURATION, LIFETIME, SIZE
 
 _VALUES: dict[str, dict[str, Any]] = {
     "BYTES": {"type": SIZE},
+    "H:M": {"type": LIFETIME},
     "FILE": {"completion": "file"},
     "N": {"type": COUNT},
     "SIZE": {"type": SIZE},

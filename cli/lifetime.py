@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether the credential lives as long as the job: asked before it begins, and estimated from the rate while it runs.
+
+A proxy that ends in the middle lets what is under way go on, but nobody can log in any more.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyglobus.cli.units import format_duration
+from pyglobus.core import errors
+
+if TYPE_CHECKING:
+    from pyglobus.cli.output import Output
+    from pyglobus.core.options import Options
+
+# Seconds until the rate tells anything; and a life that is short for any job.
+_SETTLED = 5.0
+_SHORT = 300.0
+
+
+class Lifetime:
+    """The life of the credentials of one job, if it needs any: ``secure`` tells."""
+
+    def __init__(self, output: Output, options: Options, *, secure: bool) -> None:
+        self._output = output
+        paths = {options.source.credential, options.destination.credential}
+        self._paths = sorted(paths, key=str) if secure else []
+        self._warned = False
+
+    def require(self, seconds: float) -> None:
+        """Raise `errors.CredentialError` unless there are so many seconds left."""
+        from pyglobus.core.credential import inspect
+
+        for path in self._paths:
+            credential = inspect(path)
+            if credential.remaining < seconds:
+                raise errors.CredentialError(
+                    "the credential ends too soon",
+                    where=credential.path,
+                    why=f"{format_duration(max(0, credential.remaining))} are left of {format_duration(seconds)} that "
+                    "are asked for (--require-lifetime)",
+                    hint="proxy-init makes a new one",
+                    fault="credential-too-short",
+                )
+
+    def begin(self) -> None:
+        """Warn of a life that is short for any job."""
+        self._compare(_SHORT, "the credential ends in {left}")
+
+    def update(self, done: int, total: int | None, seconds: float) -> None:
+        """Warn once if at this rate the rest takes longer than the credential lives."""
+        if not self._warned and total is not None and seconds >= _SETTLED and done > 0:
+            rest = (total - done) * seconds / done
+            text = f"the credential ends in {{left}}, and the rest takes {format_duration(rest)} at this rate"
+            self._compare(rest, text)
+
+    def _compare(self, needed: float, text: str) -> None:
+        from pyglobus.core.credential import inspect
+
+        for path in self._paths:
+            try:
+                left = inspect(path).remaining
+            except errors.Error:
+                return  # the login says it better
+            if left < needed and not self._warned:
+                self._warned = True
+                said = text.format(left=format_duration(max(0, left)))
+                self._output.event("warning", {"why": said, "where": path, "fault": "credential-too-short"}, "")
+                self._output.warning(f"{self._output.command}: warning: {said}\nhint: proxy-init makes a new one")
