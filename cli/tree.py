@@ -73,7 +73,7 @@ TREE: Mapping[str, Entry] = {
         "pyglobus.cli.commands.myproxy",
         "myproxy",
         "credentials kept at a MyProxy server",
-        ("get", "put", "info", "passwd", "destroy", "trustroots"),
+        ("get", "put", "info", "passwd", "destroy", "store", "retrieve", "trustroots"),
         verb_scripts={"get": "myproxy-get"},
     ),
     "cert": Entry(

@@ -239,7 +239,7 @@ _pyglobus_table() {
         interspersed=yes
         ;;
     'myproxy')
-        verbs='get put info passwd destroy trustroots'
+        verbs='get put info passwd destroy store retrieve trustroots'
         options='-h -help --help'
         values=()
         arguments=()
@@ -282,6 +282,22 @@ _pyglobus_table() {
         verbs=''
         options='-s --pshost --server -p --psport --port --timeout --retries -l --username -d --dn_as_username --dn-as-username -k --credname --credential-name -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -V -version --version -versions --versions -u -usage --usage -h -help --help'
         values=(['-s']='' ['--pshost']='' ['--server']='' ['-p']='' ['--psport']='' ['--port']='' ['--timeout']='' ['--retries']='' ['-l']='' ['--username']='' ['-k']='' ['--credname']='' ['--credential-name']='' ['--format']='=text json')
+        arguments=()
+        repeated=
+        interspersed=yes
+        ;;
+    'myproxy store')
+        verbs=''
+        options='-s --pshost --server -p --psport --port --timeout --retries -l --username -d --dn_as_username --dn-as-username -k --credname --credential-name -t --proxy_lifetime --proxy-lifetime -K --creddesc --description -r --retrievable_by --retrievable-by -R --renewable_by --renewable-by -Z --retrievable_by_cert --retrievable-by-cert -a --allow_anonymous_retrievers --allow-anonymous-retrievers -A --allow_anonymous_renewers --allow-anonymous-renewers -x --regex_dn_match --regex-dn-match -X --match_cn_only --match-cn-only -E --retrieve_key --retrieve-key -c --certfile --cert -y --keyfile --key -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -V -version --version -versions --versions -u -usage --usage -h -help --help'
+        values=(['-s']='' ['--pshost']='' ['--server']='' ['-p']='' ['--psport']='' ['--port']='' ['--timeout']='' ['--retries']='' ['-l']='' ['--username']='' ['-k']='' ['--credname']='' ['--credential-name']='' ['-t']='' ['--proxy_lifetime']='' ['--proxy-lifetime']='' ['-K']='' ['--creddesc']='' ['--description']='' ['-r']='' ['--retrievable_by']='' ['--retrievable-by']='' ['-R']='' ['--renewable_by']='' ['--renewable-by']='' ['-Z']='' ['--retrievable_by_cert']='' ['--retrievable-by-cert']='' ['-E']='' ['--retrieve_key']='' ['--retrieve-key']='' ['-c']='file' ['--certfile']='file' ['--cert']='file' ['-y']='file' ['--keyfile']='file' ['--key']='file' ['--format']='=text json')
+        arguments=()
+        repeated=
+        interspersed=yes
+        ;;
+    'myproxy retrieve')
+        verbs=''
+        options='-s --pshost --server -p --psport --port --timeout --retries -l --username -d --dn_as_username --dn-as-username -k --credname --credential-name -a --authorization -n --no_passphrase --no-pass-phrase -S --stdin_pass --pass-phrase-stdin --passphrase-file --pass-phrase-file --pass-phrase-credential -c --certfile --cert -y --keyfile --key -T --trustroots --trust-roots -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -V -version --version -versions --versions -u -usage --usage -h -help --help'
+        values=(['-s']='' ['--pshost']='' ['--server']='' ['-p']='' ['--psport']='' ['--port']='' ['--timeout']='' ['--retries']='' ['-l']='' ['--username']='' ['-k']='' ['--credname']='' ['--credential-name']='' ['-a']='file' ['--authorization']='file' ['--passphrase-file']='file' ['--pass-phrase-file']='file' ['--pass-phrase-credential']='' ['-c']='file' ['--certfile']='file' ['--cert']='file' ['-y']='file' ['--keyfile']='file' ['--key']='file' ['--format']='=text json')
         arguments=()
         repeated=
         interspersed=yes

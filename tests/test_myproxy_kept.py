@@ -32,6 +32,8 @@ C = {
     "info": "myproxy-info",
     "passwd": "myproxy-change-pass-phrase",
     "destroy": "myproxy-destroy",
+    "store": "myproxy-store",
+    "retrieve": "myproxy-retrieve",
     "trustroots": "myproxy-get-trustroots",
 }
 OURS = {verb: f"{PYGLOBUS} myproxy {verb}" for verb in C}
@@ -191,6 +193,37 @@ def test_the_same_faults_have_the_same_status(words: tuple[str, ...], run: Calla
     assert (ours.returncode, ours.stdout) == (1, "")
     assert len(ours.stderr.splitlines()) <= 2
     assert run(C[words[0]], *words[1:], lines=("some phrase", OTHER)).returncode == 1
+
+
+@pytest.mark.parametrize("storer", BOTH)
+@pytest.mark.parametrize("retriever", BOTH)
+def test_a_certificate_goes_there_and_comes_back(
+    storer: str, retriever: str, run: Callable[..., Done], keeper: Keeper, user: str, tmp_path: Path
+) -> None:
+    mine = Issued.load(keeper.grid.user.certificate, keeper.grid.user.key)
+    mine.save(tmp_path / "cert", tmp_path / "key", pass_phrase=keeper.pass_phrase.encode())
+    words = ("-c", "cert", "-y", "key", "-l", user, "-x", "-E", "*", "-t", "1")
+    assert good(run(BOTH[storer]["store"], *words)).stdout == "Credentials saved to myproxy server.\n"
+    back = ("-S", "-l", user, "-c", "back/cert", "-y", "back/key")
+    wrong = run(BOTH[retriever]["retrieve"], *back, lines=("not the phrase",))
+    assert (wrong.returncode, (tmp_path / "back" / "key").exists()) == (255, False)
+    told = good(run(BOTH[retriever]["retrieve"], *back)).stdout
+    assert told == f"Credentials for {user} have been stored in\nback/cert and\nback/key.\n"
+    pem = (tmp_path / "back" / "cert").read_bytes() + (tmp_path / "back" / "key").read_bytes()
+    assert Issued.from_pem(pem, [keeper.pass_phrase.encode()]).key.private_numbers() == mine.key.private_numbers()
+    assert (b"ENCRYPTED" in pem) == (os.geteuid() != 0)
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "back").iterdir()} == {0o600}
+    again = run(BOTH[retriever]["retrieve"], *back)
+    assert (again.returncode, "exists" in again.stderr) == (255, True)
+    good(run(BOTH[retriever]["destroy"], "-l", user))
+
+
+def test_a_key_stays_where_no_policy_lets_it_go(run: Callable[..., Done], keeper: Keeper, user: str) -> None:
+    user_files = (str(keeper.grid.user.certificate), str(keeper.grid.user.key))
+    good(run(OURS["store"], "-c", user_files[0], "-y", user_files[1], "-l", user))
+    for verbs in BOTH.values():
+        assert run(verbs["retrieve"], "-S", "-l", user, "-c", "c", "-y", "k").returncode == 255
+    good(run(OURS["destroy"], "-l", user))
 
 
 def test_somebody_elses_is_not_touched(run: Callable[..., Done], keeper: Keeper, user: str, tmp_path: Path) -> None:

@@ -256,6 +256,13 @@ def retrieve(
     return content, _files(reply)
 
 
+def unlocked(content: bytes, pass_phrase: bytes, *, where: str) -> bytes:
+    """The private key of what `retrieve` returned, in clear. Raises `errors.CredentialError`."""
+    from pyglobus.core.x509.credential import Credential
+
+    return Credential.from_pem(content, [pass_phrase], where=where).key_pem()
+
+
 def trust_roots(session: Session) -> Sequence[TrustFile]:
     """What the server wants its users to trust."""
     fields = _request("", b"", None, None, roots=True)

@@ -70,6 +70,26 @@ class UserFiles:
         key = pem.private_key(pem.blocks(filerules.read(self.key), where=where), pass_phrases, where=where)
         return Credential.of(key, certificates, where=where)
 
+    def pem(self) -> bytes:
+        """Certificate, key and chain in PEM, each as it is in its file: an encrypted key stays so.
+
+        Raises `errors.CredentialError`, also for PKCS #12.
+        """
+        from pyglobus.core.x509 import pem
+
+        if self.is_pkcs12:
+            where, why = str(self.certificate), "it is not in PEM"
+            raise errors.CredentialError("cannot use credential", where=where, why=why, fault="not-pem")
+        first, *chain = self.certificates()
+        where = str(self.key)
+        key = next((one for one in pem.blocks(filerules.read(self.key), where=where) if one.is_key), None)
+        if key is None:
+            why = "it holds no private key"
+            raise errors.CredentialError("cannot use credential", where=where, why=why, fault="no-key")
+        from pyglobus.core.x509.credential import chain_pem
+
+        return b"".join((chain_pem([first]), key.text, chain_pem(chain)))
+
     def _from_pkcs12(self, pass_phrases: Iterable[bytes]) -> Credential:
         from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.serialization import pkcs12
