@@ -10,14 +10,16 @@ and then nothing is known of what came of it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pyglobus.core import errors
-from pyglobus.core.gss.credential import Credential
 from pyglobus.ffi import gram
 from pyglobus.ffi.engine import engine
 from pyglobus.ffi.future import Future
 from pyglobus.ffi.gram import USUAL, Delegation, Reply
+
+if TYPE_CHECKING:
+    from pyglobus.core.gss.credential import Credential
 
 __all__ = ["SIGNALS", "USUAL", "Delegation", "Reply", "cancel", "delegation", "ping", "refresh", "status", "version"]
 

@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pyglobus.core import errors
 from pyglobus.core.gram import listener, request
 from pyglobus.core.gram.errors import CODES
 from pyglobus.core.gram.job import Job
 from pyglobus.core.gram.request import USUAL, Delegation
-from pyglobus.core.rsl.tree import Boolean
 from pyglobus.ffi import gram
 from pyglobus.ffi.future import Future
+
+if TYPE_CHECKING:
+    from pyglobus.core.rsl.tree import Boolean
 
 
 class Submission:
@@ -26,7 +30,7 @@ class Submission:
         self.contact = contact
         self._using = using
         self._told = told
-        if isinstance(description, Boolean) and description.multiple:
+        if not isinstance(description, str) and description.multiple:
             raise errors.UsageError("cannot submit several requests as one job", hint="submit each operand")
         address = listener.address() if told else None
         self._future: Future[gram.Reply] = gram.submit(contact, str(description), address, using)
