@@ -81,11 +81,11 @@ TREES: tuple[Case, ...] = (
     Tree("tree-get", "get 2,000 x 4 KiB", "gsiftp", "file", SMALL, _BEST, flags=("-fast", "-pp"), rounds=9),
     Tree(
         "far-put", "put 2,000 x 4 KiB, 50 ms", "file", "gsiftp", SMALL, _FAR,
-        flags=("-fast", "-cc", "32"), round_trip=FAR, rounds=3,
+        flags=("-pp", "-cc", "16"), round_trip=FAR, rounds=3,
     ),
     Tree(
         "far-get", "get 2,000 x 4 KiB, 50 ms", "gsiftp", "file", SMALL, _FAR,
-        flags=("-fast", "-cc", "32"), round_trip=FAR, rounds=3,
+        flags=("-pp", "-cc", "16"), round_trip=FAR, rounds=3,
     ),
     Tree("mixed-put", "put a mixed tree", "file", "gsiftp", MIXED, _EQUAL, flags=("-fast", "-pp"), rounds=3),
     Tree("mixed-get", "get a mixed tree", "gsiftp", "file", MIXED, _EQUAL, flags=("-fast", "-pp"), rounds=3),
