@@ -291,6 +291,7 @@ SUMMARY: dict[str, Any] = {
     "attempts": int,
     "checksum": str,
     "checksum_algorithm": str,
+    "resumed": int,
 }
 
 
