@@ -9,6 +9,7 @@ import datetime as dt
 import itertools
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -92,7 +93,7 @@ def test_what_one_stores_the_other_handles(
     good(run(put["put"], *words, "-S"))
     told = good(run(use["info"], *named)).stdout
     assert f"username: {user}\nowner: {keeper.grid.user.subject}\n  name: one\n  description: for tests\n" in told
-    assert "  retrieval policy: */CN=Ada*\n  renewal policy: /O=Grid/*\n  timeleft: 2:59:" in told
+    assert re.search(r"  retrieval policy: \*/CN=Ada\*\n  renewal policy: /O=Grid/\*\n  timeleft: (2:5|3:0)\d:", told)
     good(run(use["get"], *named, "-n", "-a", "proxy", "-o", "renewed", "-t", "9"))
     renewed = Issued.from_pem((tmp_path / "renewed").read_bytes())
     assert renewed.identity == keeper.grid.user.subject
@@ -125,7 +126,7 @@ def test_the_lines_are_those_of_the_c_tools(run: Callable[..., Done], user: str)
         stored = good(run(verbs["put"], "-S", *MINE, "-l", user, "-c", "4")).stdout.splitlines()
         told = good(run(verbs["info"], "-l", user)).stdout
         gone = good(run(verbs["destroy"], "-l", user)).stdout
-        last[whose] = (stored[-1], told.rpartition("timeleft: 3:59")[0], gone)
+        last[whose] = (stored[-1], re.sub(r"\d+:\d\d:\d\d", "TIME", told), gone)
     assert last["ours"] == last["theirs"]
 
 

@@ -321,8 +321,9 @@ def _require_good(certificates: Sequence[x509.Certificate], *, what: str, where:
     for check in chain.inspect(certificates, None).checks:
         if check.outcome is Outcome.FAILED:
             why = f"what the server sent is not good: {check.certificate or 'the chain'}: {check.explanation}"
-            expired = "store a new one with pyglobus myproxy put" if check.fault == "expired" else check.hint
-            raise errors.CredentialError(what, where=where, why=why, hint=expired, fault=check.fault)
+            expired = check.fault in ("proxy-expired", "certificate-expired")
+            hint = "store a new one with pyglobus myproxy put" if expired else check.hint
+            raise errors.CredentialError(what, where=where, why=why, hint=hint, fault=check.fault)
 
 
 def _require_attributes(credential: Credential, what: str, where: str) -> None:
