@@ -323,14 +323,21 @@ class Somebody:
 
 
 @pytest.fixture
-def me(tmp_path: Path) -> Iterator[Somebody]:
-    """Whoever runs the tests, with sandboxes of their own; what a failed test leaves of them is cleaned away."""
-    home = tmp_path / "me"
-    home.mkdir(mode=0o700)
-    environment = dict(os.environ) | {"HOME": str(home), "XDG_RUNTIME_DIR": str(home)}
-    yield Somebody(pwd.getpwuid(os.geteuid()), sys.executable, home, environment)
-    for record in home.glob("pyglobus/*/state.json"):
-        Sandbox(record.parent).stop()
+def runtime() -> Iterator[Path]:
+    """A short path, as XDG_RUNTIME_DIR is for an ordinary user, since the names of sockets have a limit. What a failed
+    test leaves of its sandboxes there is cleaned away.
+    """
+    with tempfile.TemporaryDirectory(prefix="pg-") as name:
+        yield Path(name)
+        for record in Path(name).glob("pyglobus/*/state.json"):
+            Sandbox(record.parent).stop()
+
+
+@pytest.fixture
+def me(runtime: Path) -> Somebody:
+    """Whoever runs the tests, with sandboxes of their own."""
+    environment = dict(os.environ) | {"HOME": str(runtime), "XDG_RUNTIME_DIR": str(runtime)}
+    return Somebody(pwd.getpwuid(os.geteuid()), sys.executable, runtime, environment)
 
 
 @pytest.fixture(scope="session")

@@ -91,11 +91,9 @@ def examples(page: str) -> list[str]:
 
 @pytest.mark.parametrize(("page", "script"), [(page, script) for page in PAGES for script in examples(page)])
 def test_examples_run(
-    page: str, script: str, grid: Sandbox, served: Path, tmp_path: Path, request: pytest.FixtureRequest
+    page: str, script: str, grid: Sandbox, served: Path, tmp_path: Path, runtime: Path, request: pytest.FixtureRequest
 ) -> None:
     """Each example runs as it stands, but that the servers of the grid stand in for those of example.org."""
-    runtime = tmp_path / "run"
-    runtime.mkdir(mode=0o700)
     for directory in (tmp_path, served / "dtn", served / "archive"):
         directory.mkdir(exist_ok=True)
         shutil.chown(directory, served.owner())

@@ -10,6 +10,7 @@ import base64
 import contextlib
 import dataclasses
 import datetime as dt
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ def is_file(target: str) -> bool:
     """Whether this names a file, not a server."""
     if "://" in target:
         return target.startswith("file:")
-    return Path(target).exists() or re.fullmatch(r".+:\d{1,5}", target) is None
+    return os.path.exists(target) or re.fullmatch(r".+:\d{1,5}", target) is None
 
 
 def of_server(target: str, timeout: float) -> Document:

@@ -51,7 +51,7 @@ def shadowed(environ: Mapping[str, str]) -> str | None:
     if not {"X509_USER_CERT", "X509_USER_KEY"} <= environ.keys():
         return None
     path = str(proxy.location(environ))
-    return path if "X509_USER_PROXY" in environ or Path(path).exists() else None
+    return path if "X509_USER_PROXY" in environ or os.path.exists(path) else None
 
 
 def _certificates(choice: Choice) -> list[x509.Certificate]:

@@ -104,7 +104,7 @@ def default_directory(environ: Mapping[str, str] | None = None) -> Path:
     if location := environ.get("GLOBUS_LOCATION"):
         candidates.append(Path(location) / "share" / "certificates")
     for candidate in candidates:
-        if candidate.is_dir():
+        if os.path.isdir(candidate):
             return candidate
     raise _known("no-ca-directory")
 

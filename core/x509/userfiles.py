@@ -121,7 +121,7 @@ def find(
     key = key or _named(environ, "X509_USER_KEY", globus / "userkey.pem", True)
     if certificate is None and key is None:
         both = globus / "usercred.p12"
-        if both.exists():
+        if os.path.exists(both):
             _require(both, True)
             return UserFiles(both, both)
     if certificate is not None and key is not None:
@@ -142,7 +142,7 @@ def find(
 def _named(environ: Mapping[str, str], variable: str, default: Path, private: bool) -> Path | None:
     named = environ.get(variable)
     path = Path(named) if named is not None else default
-    if named is None and not path.exists():
+    if named is None and not os.path.exists(path):
         return None
     _require(path, private)
     return path
