@@ -25,7 +25,7 @@ from pyglobus.ffi.engine import Operation, engine
 from pyglobus.ffi.errors import EngineError, GlobusError, OperationCancelled, check
 from pyglobus.ffi.future import Future
 from pyglobus.ffi.gss import GssCredential
-from tests.pace import PACE, VALGRIND
+from tests.pace import PACE, PROMPT, VALGRIND
 
 PATIENCE = 10 * PACE
 
@@ -187,7 +187,7 @@ def test_a_waiter_is_let_go_when_c_does_not_end_it() -> None:
     one.operation.cancel()
     with pytest.raises(OperationCancelled):
         one.operation.result(PATIENCE)
-    assert 0.2 < time.monotonic() - began < 5 * PACE
+    assert 0.2 < time.monotonic() - began < PROMPT
     lives()
     assert one.log == ["start", "abort", "abandon"]  # nothing that C may use has been released
     engine().submit(one.complete).result(PATIENCE)
@@ -205,7 +205,7 @@ def test_a_waiter_is_let_go_when_the_engine_itself_hangs() -> None:
         one.operation.cancel()
         with pytest.raises(OperationCancelled):
             one.operation.result(PATIENCE)
-        assert time.monotonic() - began < 5 * PACE
+        assert time.monotonic() - began < PROMPT
         assert one.log == ["start"]
     finally:
         hang.set()
@@ -318,7 +318,7 @@ def test_signals_go_to_the_main_thread() -> None:
         began = time.monotonic()
         with pytest.raises(OperationCancelled):
             one.operation.result(PATIENCE)
-        assert time.monotonic() - began < 5 * PACE
+        assert time.monotonic() - began < PROMPT
     finally:
         timer.join()
         signal.signal(signal.SIGUSR1, previous)

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pyglobus.core.sandbox import Sandbox
+from tests.pace import PROMPT
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +36,12 @@ def test_the_data_directory_is_served(grid: Sandbox, tmp_path: Path) -> None:
     assert copy(grid, f"{url}/file", f"file://{tmp_path}/back").returncode == 0
     assert (tmp_path / "back").read_text() == "by GASS"
     assert copy(grid, f"{url}/../../etc/passwd", f"file://{tmp_path}/none").returncode == 1
-    entries = [json.loads(line) for line in Path(grid.servers["gass"].logs[0]).read_text().splitlines()]
+    log = Path(grid.servers["gass"].logs[0])
+    until = time.monotonic() + PROMPT
+    while len(lines := log.read_text().splitlines()) < 3:  # a line is written when the client has its answer
+        assert time.monotonic() < until, lines
+        time.sleep(0.01)
+    entries = [json.loads(line) for line in lines]
     assert [(entry["operation"], entry["path"], entry["status"]) for entry in entries] == [
         ("put", "/file", 200),
         ("get", "/file", 200),

@@ -20,11 +20,10 @@ import pexpect
 import pytest
 
 from pyglobus.core.sandbox import Sandbox, Server
+from tests.pace import PROMPT
 
 COPY = str(Path(sys.executable).with_name("pyglobus-url-copy"))
 BIG = 2 << 30
-#: The bound is 0.5 s; the rest is for a machine that has more to do.
-PROMPT = 3.0
 #: So long at most it takes to see that nothing moves, and to log in once more to remove what has arrived.
 STILL = 10.0
 ROUTES = ("put", "get", "third-party", "relay", "put-anonymous", "local", "from-stream", "to-stream")

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.pace import PROMPT
+
 PATIENCE = 20
 
 PRELUDE = """
@@ -93,7 +95,7 @@ def test_exit_with_work_in_flight(leave: str, status: int, complaint: str) -> No
     child.hear("ready")
     began = time.monotonic()
     code, _, err = child.end()
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < PROMPT
     assert code == status, err
     assert (complaint in err) if complaint else not err
 
@@ -105,7 +107,7 @@ def test_exit_while_the_engine_itself_hangs() -> None:
     child.hear("ready")
     began = time.monotonic()
     code, _, err = child.end()
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < PROMPT
     assert (code, err) == (0, "")
 
 
@@ -191,7 +193,7 @@ def test_an_interrupt_in_the_waiting_main_thread(wait: str) -> None:
     began = time.monotonic()
     child.kill(signal.SIGINT)
     code, _, err = child.end()
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < PROMPT
     assert code == -signal.SIGINT
     assert err.rstrip().endswith("KeyboardInterrupt")
 

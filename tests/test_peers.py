@@ -96,9 +96,10 @@ def copy_tree(
         if peer == "gfal-copy" and not _has_gfal():
             pytest.skip("python3-gfal2-util, gfal2-plugin-gridftp and gfal2-plugin-file are not installed")
         here, there = tmp_path / "from", served / "from"
-        for kind in kinds:
-            name, make = KINDS[kind]
-            make(here / name)
+        here.mkdir()
+        for kind, (name, make) in KINDS.items():
+            if kind in kinds:
+                make(here / name)
         shutil.copytree(here, there, symlinks=True)
         subprocess.run(["chmod", "-R", "a+rX", there], check=True)
         source = f"file://{here}" if direction == "put" else grid.gsiftp_url(there)
