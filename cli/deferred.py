@@ -1,21 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Modules that click imports at its top and hardly uses: they are loaded when they are used, if ever.
+"""What imports do and nobody needs: it is put off, for good where nothing asks for it.
 
-``inspect`` alone, with the syntax tree, the disassembler and the tokenizer behind it, takes an eighth of the time of
---help; click wants it to unindent texts, which ours need not. While click is being imported, a stand-in takes the
-place of such a module; it forwards to the real one, which the first use of an attribute imports. Afterwards
-``sys.modules`` is as it was, so that whoever else imports the module gets the module itself, and only click holds
-stand-ins. ``importlib.util.LazyLoader`` would leave its own to all, and before Python 3.12.3 two threads must not use
-it at once.
+Some modules click imports at its top and hardly uses: they are loaded when they are used, if ever. ``inspect`` alone,
+with the syntax tree, the disassembler and the tokenizer behind it, takes an eighth of the time of --help; click wants
+it to unindent texts, which ours need not. While click is being imported, a stand-in takes the place of such a module;
+it forwards to the real one, which the first use of an attribute imports. Afterwards ``sys.modules`` is as it was, so
+that whoever else imports the module gets the module itself, and only click holds stand-ins.
+``importlib.util.LazyLoader`` would leave its own to all, and before Python 3.12.3 two threads must not use it at once.
+
+`typing` compiles annotations that are texts as it meets them, those of every field of a named tuple too, and the first
+of them makes the hundred classes of the syntax tree. A command evaluates none, so they are not compiled.
 """
 
 from __future__ import annotations
 
 import sys
+import typing
 from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
+
+_NOTHING = (lambda: None).__code__
 
 
 class _StandIn(ModuleType):
@@ -51,3 +57,14 @@ def deferred(**modules: Collection[str]) -> Generator[None, None, None]:
         for name in modules:
             if isinstance(sys.modules.get(name), _StandIn):
                 del sys.modules[name]
+
+
+@contextmanager
+def unread_annotations() -> Generator[None, None, None]:
+    """In this block, annotations that are texts are kept as such: who evaluates them later gets None."""
+    shadowed: dict[str, object] = vars(typing)
+    shadowed["compile"] = lambda *_: _NOTHING
+    try:
+        yield
+    finally:
+        del shadowed["compile"]

@@ -6,12 +6,14 @@ This module imports next to nothing, so that signals are taken over before the l
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, NoReturn
 
 from pyglobus.cli import signals
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from pyglobus.cli.output import Output
 
 
-def pyglobus() -> int:
+def pyglobus() -> NoReturn:
     """The command ``pyglobus``."""
 
     def tree() -> click.Command:
@@ -29,32 +31,32 @@ def pyglobus() -> int:
 
         return Tree()
 
-    return run(tree, "pyglobus")
+    _end(run(tree, "pyglobus"))
 
 
-def url_copy() -> int:
+def url_copy() -> NoReturn:
     """The command ``pyglobus-url-copy``."""
-    return run(_leaf("url-copy"), "pyglobus-url-copy")
+    _end(run(_leaf("url-copy"), "pyglobus-url-copy"))
 
 
-def pyglobusrun() -> int:
+def pyglobusrun() -> NoReturn:
     """The command ``pyglobusrun``."""
-    return run(_leaf("run"), "pyglobusrun")
+    _end(run(_leaf("run"), "pyglobusrun"))
 
 
-def proxy_init() -> int:
+def proxy_init() -> NoReturn:
     """The command ``proxy-init``."""
-    return run(_leaf("proxy", "init"), "proxy-init")
+    _end(run(_leaf("proxy", "init"), "proxy-init"))
 
 
-def myproxy_get() -> int:
+def myproxy_get() -> NoReturn:
     """The command ``myproxy-get``."""
-    return run(_leaf("myproxy", "get"), "myproxy-get")
+    _end(run(_leaf("myproxy", "get"), "myproxy-get"))
 
 
-def gass_server() -> int:
+def gass_server() -> NoReturn:
     """The command ``gass-server``."""
-    return run(_leaf("gass", "server"), "gass-server")
+    _end(run(_leaf("gass", "server"), "gass-server"))
 
 
 def run(load: Callable[[], click.Command], prog: str, arguments: Sequence[str] | None = None) -> int:
@@ -78,8 +80,26 @@ def run(load: Callable[[], click.Command], prog: str, arguments: Sequence[str] |
         signals.die(signal.SIGPIPE)
     if number := signals.received():
         signals.die(number)
-    gc.freeze()  # the interpreter's last collection would go through all that the end of the process gives back anyway
     return status
+
+
+def _end(status: int) -> NoReturn:
+    """End the process, which gives everything back at once: the interpreter would take itself apart, piece by piece.
+
+    What was registered for the end runs, and the streams are flushed. Where that fails, or other threads still run, or
+    somebody measures what Python does, the end is the usual one.
+    """
+    gc.freeze()  # the interpreter's last collection would find no more than the end of the process
+    atexit._run_exitfuncs()
+    threading = sys.modules.get("threading")
+    alone = threading is None or threading.active_count() == 1
+    if alone and sys.gettrace() is None and sys.getprofile() is None:
+        with suppress(OSError, ValueError):
+            for stream in (sys.stdout, sys.stderr):
+                if stream is not None:
+                    stream.flush()
+            os._exit(status)
+    sys.exit(status)
 
 
 def _occupy_standard_descriptors() -> None:
@@ -104,9 +124,9 @@ def _leaf(name: str, verb: str | None = None) -> Callable[[], click.Command]:
 
 
 def _run(load: Callable[[], click.Command], prog: str, arguments: list[str]) -> int:
-    from pyglobus.cli.deferred import deferred
+    from pyglobus.cli.deferred import deferred, unread_annotations
 
-    with deferred(inspect=(), uuid=("UUID",)):
+    with unread_annotations(), deferred(inspect=(), uuid=("UUID",)):
         import click  # noqa: F401  (the first of many imports, all others find it)
 
     from pyglobus.cli.output import Output, prepare_streams
@@ -114,7 +134,9 @@ def _run(load: Callable[[], click.Command], prog: str, arguments: list[str]) -> 
     prepare_streams()
     output = Output(prog)
     try:
-        status = _invoke(load(), prog, arguments, output)
+        with unread_annotations():
+            command = load()
+        status = _invoke(command, prog, arguments, output)
         output.flush()
     except (KeyboardInterrupt, BrokenPipeError):
         if number := signals.received():

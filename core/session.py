@@ -225,6 +225,7 @@ class Session:
                 _quietly(self.engine.post, credential.close)
 
     def __enter__(self) -> Session:
+        self.engine.begin()
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -205,6 +205,14 @@ class Engine:
 
     # Any thread ------------------------------------------------------------------------------------------------------
 
+    def begin(self) -> None:
+        """Start the libraries beside what the caller does next. Who needs them first, waits for them, and hears it if
+        they do not start.
+        """
+        with self._lock, contextlib.suppress(EngineError):
+            if self._thread is None and self._pid is None and not self._closing:
+                self._launch()
+
     def post(self, job: Callable[[], None]) -> None:
         """Run ``job`` in the engine's thread soon; what it raises goes to ``threading.excepthook``.
 

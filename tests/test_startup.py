@@ -41,13 +41,11 @@ UNUSED_BY_TRANSFER = {
     *("pyglobus.core.faults.verdict", "pyglobus.core.job", "pyglobus.core.x509", "pyglobus.ffi.trace"),
 }
 PROBE = """
-import sys
+import atexit, sys
 sys.argv = [{program!r}, *{arguments!r}]
+atexit.register(lambda: print("\\0" + " ".join(sys.modules)))
 from pyglobus.cli.main import {entry}
-status = {entry}()
-sys.stdout.flush()
-print("\\0" + " ".join(sys.modules))
-sys.exit(status)
+{entry}()
 """
 
 
@@ -86,11 +84,16 @@ def test_help_imports_one_command_and_nothing_heavy(name: str, option: str) -> N
 def test_what_click_defers_is_there_when_it_is_used() -> None:
     code = """
 import contextlib, io, sys
-from pyglobus.cli.main import pyglobus
-sys.argv = ["pyglobus", "--version"]
+from pyglobus.cli.main import run
+def tree():
+    from pyglobus.cli.tree import Tree
+    return Tree()
 with contextlib.redirect_stdout(io.StringIO()):
-    assert pyglobus() == 0
+    assert run(tree, "pyglobus", ["--version"]) == 0
 import click
+assert not any(one.__name__ == "AST" for one in object.__subclasses__())
+import typing
+assert typing.ForwardRef("int").__forward_code__.co_names == ("int",)
 assert "inspect" not in sys.modules and "uuid" not in sys.modules
 assert click.Option(["--x"], help="    one\\n    two").help == "one\\ntwo"
 made = click.UUID.convert("12345678123456781234567812345678", None, None)
@@ -98,7 +101,7 @@ import dataclasses, inspect, uuid
 assert type(inspect) is type(uuid) is type(sys)
 assert type(made) is uuid.UUID
 assert click.UUID.convert(made, None, None) is made
-assert inspect.isfunction(pyglobus) and click.core.inspect.isfunction is inspect.isfunction
+assert inspect.isfunction(run) and click.core.inspect.isfunction is inspect.isfunction
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -93,13 +93,14 @@ def _copy_one(
     output: Output, source: Url, destination: Url, options: Options, given: dict[str, Any], lifetime: Lifetime
 ) -> None:
     from pyglobus.core.session import Session
-    from pyglobus.core.transfer import Transfer
 
     if destination.is_stream and not output.is_text:
         raise errors.UsageError(
             "standard output cannot take both", why=f"the data goes there, and so do records ({output.format})"
         )
     with Session(debug_fd=_debug_fd(given), gridftp2=options.gridftp2, relative=options.relative) as session:
+        from pyglobus.core.transfer import Transfer  # while the libraries start
+
         transfer = Transfer(source, destination, options, session=session)
         with signals.cancelling(transfer.cancel), Progress(output, stats=given["stats"]) as progress:
             result = transfer.run(display.TransferDisplay(output, transfer, progress, given["rates"], lifetime))
