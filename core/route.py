@@ -1,35 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ways bytes can take: put, get, third party, relay, and copy within this machine.
+"""The ways bytes can take, and the two most used: put and get.
 
-A route makes attempts. Each attempt is a generator that yields every `session.TICK` while bytes move and raises what
-went wrong; after a failed one the route knows how far it came, and the next attempt goes on there where the protocol
-allows.
+The others are third party, relay, and copy within this machine, in modules of their own. A route makes attempts. Each
+attempt is a generator that yields every `session.TICK` while bytes move and raises what went wrong; after a failed one
+the route knows how far it came, and the next attempt goes on there where the protocol allows.
 """
 
 from __future__ import annotations
 
-import errno
-import os
-import select
 from abc import ABC, abstractmethod
 from collections.abc import Generator
 
 from pyglobus.core import errors
 from pyglobus.core.localfile import LocalDestination, LocalSource
 from pyglobus.core.options import Options
-from pyglobus.core.partial import Ranges
 from pyglobus.core.remote import Facts, Remote
-from pyglobus.core.session import TICK, Session
-from pyglobus.core.url import Url
+from pyglobus.core.session import Session
+from pyglobus.ffi.annotation import TYPE_CHECKING
 from pyglobus.ffi.ftp import Marker, Span
-from pyglobus.ffi.meter import Meter
-from pyglobus.ffi.relay import RelayEnd, relay
+
+if TYPE_CHECKING:
+    from pyglobus.core.partial import Ranges
 
 _MIN_BLOCKS = 4
-# Seconds: servers report the progress of a third-party transfer every five (GFD.20, 112 markers); three may be missed.
-_SILENT_MARKERS = 16.0
-# The kernel cannot copy between these two, but read and write do.
-_NOT_BY_KERNEL = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EBADF, errno.EOPNOTSUPP)
 
 Attempt = Generator[None, None, None]
 
@@ -38,6 +31,8 @@ class Route(ABC):
     """One way, with its two open ends. ``name`` is what events call it; ``bytes`` counts the current attempt."""
 
     name: str
+    #: Whether `bytes` has seen all of them at the end.
+    counts = True
 
     def __init__(self, session: Session, options: Options) -> None:
         self.session = session
@@ -73,6 +68,12 @@ class Route(ABC):
         """Bytes to come, where only the route has been told."""
         return None
 
+    def arrived(self, again: bool) -> int | None:
+        """Bytes at the destination after the last attempt; None if only a look there can tell, as when what was sent
+        came on top of earlier bytes (``again``).
+        """
+        return self.base + self.bytes() if self.counts and not again else None
+
     def begun(self) -> bool:
         """Whether the destination may have changed in any attempt."""
         return self.base + self.bytes() > 0
@@ -96,7 +97,7 @@ class Route(ABC):
         return max(_MIN_BLOCKS, 2 * self.options.parallel)
 
 
-class _Handled(Route):
+class Handled(Route):
     """A route over the session's FTP handle."""
 
     def __init__(self, session: Session, options: Options) -> None:
@@ -142,7 +143,7 @@ class _Handled(Route):
             self._offset = self.base or -1
 
 
-class Put(_Handled):
+class Put(Handled):
     """A local file to a GridFTP or FTP server."""
 
     name = "put"
@@ -199,7 +200,7 @@ class Put(_Handled):
         return self._remote.extended
 
 
-class Get(_Handled):
+class Get(Handled):
     """A file of a GridFTP or FTP server to a local one."""
 
     name = "get"
@@ -250,200 +251,10 @@ class Get(_Handled):
     def extended(self) -> bool:
         return self._remote.extended
 
-    def received(self) -> int:
-        """Distinct bytes that have arrived in all attempts."""
+    def arrived(self, again: bool) -> int:
+        """Distinct bytes, of all attempts."""
+        del again
         return sum(end - start for start, end in self._kept)
-
-
-class ThirdParty(_Handled):
-    """From one server straight to another."""
-
-    name = "third party"
-
-    def __init__(self, session: Session, options: Options, source: Remote, destination: Remote) -> None:
-        super().__init__(session, options)
-        self._source = source
-        self._destination = destination
-        # Bytes at the destination when it was last looked at; None if it does not tell.
-        self._seen: int | None = 0
-
-    @property
-    def extended(self) -> bool:
-        return self._source.extended
-
-    def patience(self, limit: float) -> float:
-        """Servers that report do so every few seconds."""
-        return max(limit, _SILENT_MARKERS) if self._reports() else limit
-
-    def moves(self) -> bool:
-        """Look, over another connection, whether the destination has grown: plain FTP servers do not report.
-
-        One that does not tell sizes is given the benefit of the doubt.
-        """
-        if self._reports():
-            return False
-        before = self._seen
-        try:
-            with self.session.aside() as aside:
-                facts = self._destination.by(aside).stat()
-        except errors.TransientError:
-            return False
-        except (errors.Unsupported, errors.AccessDenied):
-            return True
-        self._seen = 0 if facts is None else facts.size
-        return self._seen is None or before is None or self._seen > before
-
-    def _reports(self) -> bool:
-        return self.bytes() > 0 or self._destination.url.scheme == "gsiftp"
-
-    def attempt(self) -> Attempt:
-        operation = self.handle.third_party(
-            self._source.wire, self._source.attributes(), self._destination.wire, self._destination.attributes(),
-            self.span, marker=self._marker(),
-        )  # fmt: skip
-        ends = str(self._source.url), str(self._destination.url)
-        try:
-            yield from self.session.watch(operation, what="cannot transfer", where=ends)
-        finally:
-            self._begun |= self.handle.begun
-
-    def recover(self) -> None:
-        confirmed = self.verified() if self.extended else parse_ranges(self.handle.marker)
-        self._source.forget(self.handle)
-        self._destination.forget(self.handle)
-        if not self.options.partial:
-            self._go_on(confirmed, extended=self.extended)
-
-
-class Relay(Route):
-    """Through this process: http, https, pipes, and FTP to FTP without third party."""
-
-    name = "relay"
-
-    def __init__(
-        self,
-        session: Session,
-        options: Options,
-        source: Url,
-        destination: Url,
-        *ends: RelayEnd | LocalSource | LocalDestination,
-    ) -> None:
-        """``ends`` are source and destination as the library takes them, or as open files."""
-        super().__init__(session, options)
-        self._files = [end for end in ends if not isinstance(end, RelayEnd)]
-        self._ends = [end if isinstance(end, RelayEnd) else RelayEnd(fd=end.fd) for end in ends]
-        self._where = str(source), str(destination)
-        self._to_stream = destination.is_stream
-        self._meter, self._length = Meter(), Meter()
-        # FTP servers have been asked for facts before; an HTTP server answers with the data.
-        self._limit = options.connect_timeout if source.is_http else None
-
-    def bytes(self) -> int:
-        return self._meter.bytes()
-
-    def total(self) -> int | None:
-        return self._length.bytes() or None
-
-    def attempt(self) -> Attempt:
-        source, destination = self._ends
-        operation = relay(
-            self.session.engine, source, destination, self.span,
-            block=self.options.block_size, client=self.session.client, meter=self._meter, length=self._length,
-        )  # fmt: skip
-        try:
-            yield from self.session.watch(
-                operation, what="cannot copy", where=self._where, limit=self._limit, answered=self._answered
-            )
-        except errors.Error as error:
-            if self._to_stream and _is_broken(destination.fd):
-                raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)) from error
-            raise
-
-    def _answered(self) -> bool:
-        return self.bytes() > 0 or self._length.bytes() > 0
-
-    def recover(self) -> None:
-        for file in self._files:
-            file.rewind()
-
-
-class LocalCopy(Route):
-    """Within this machine, by the kernel where it can."""
-
-    name = "local copy"
-
-    def __init__(self, session: Session, options: Options, source: LocalSource, destination: LocalDestination) -> None:
-        super().__init__(session, options)
-        self._source = source
-        self._destination = destination
-        self._bytes = 0
-
-    def bytes(self) -> int:
-        return self._bytes
-
-    def attempt(self) -> Attempt:
-        left = self.options.length
-        kernel = self._source.seekable and self._destination.seekable
-        try:
-            if self._source.seekable:
-                os.lseek(self._source.fd, self.options.offset, os.SEEK_SET)
-            if self._destination.seekable:
-                os.lseek(self._destination.fd, self.options.offset, os.SEEK_SET)
-            while left != 0:
-                chunk = self.options.block_size if left is None else min(left, self.options.block_size)
-                try:
-                    moved = self._by_kernel(chunk) if kernel else (yield from self._by_hand(chunk))
-                except OSError as error:
-                    if not kernel or error.errno not in _NOT_BY_KERNEL:
-                        raise
-                    kernel = False
-                    continue
-                if moved == 0 and kernel and self._bytes == 0:
-                    kernel = False  # files of /proc and the like have no size, yet content
-                    continue
-                if moved == 0:
-                    return
-                left = None if left is None else left - moved
-                self.session.check()
-                yield
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            from pyglobus.core.faults import explain
-
-            where = self._source.path, self._destination.path
-            raise explain(error, what="cannot copy", where=where) from error
-
-    def recover(self) -> None:
-        self._bytes = 0
-
-    def _by_kernel(self, chunk: int) -> int:
-        moved = os.copy_file_range(self._source.fd, self._destination.fd, chunk)
-        self._bytes += moved
-        return moved
-
-    def _by_hand(self, chunk: int) -> Generator[None, None, int]:
-        yield from self._ready(self._source, select.POLLIN)
-        data = memoryview(os.read(self._source.fd, chunk))
-        for start in range(0, len(data), piece := chunk if self._destination.seekable else select.PIPE_BUF):
-            yield from self._ready(self._destination, select.POLLOUT)
-            rest = data[start : start + piece]
-            while rest:
-                done = os.write(self._destination.fd, rest)
-                self._bytes += done
-                rest = rest[done:]
-        return len(data)
-
-    def _ready(self, file: LocalSource | LocalDestination, event: int) -> Attempt:
-        """Wait until a pipe or terminal can be read, or takes PIPE_BUF bytes: system calls that hang cannot be
-        cancelled.
-        """
-        if not file.seekable:
-            poll = select.poll()
-            poll.register(file.fd, event)
-            while not poll.poll(TICK * 1000):
-                self.session.check()
-                yield
 
 
 def merge(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -470,20 +281,3 @@ def parse_ranges(marker: str | None) -> list[tuple[int, int]]:
 def _changed(where: str) -> errors.DataError:
     why = "somebody has written to it between two attempts"
     return errors.DataError("the source has changed", where=where, why=why, fault="source-changed")
-
-
-def _is_broken(fd: int) -> bool:
-    """Whether nobody will ever read what is written to this pipe or socket."""
-    poll = select.poll()
-    poll.register(fd, 0)
-    return any(events & select.POLLERR for _, events in poll.poll(0))
-
-
-def ftp_end(remote: Remote) -> RelayEnd:
-    """A relay's end at an FTP server."""
-    return RelayEnd(url=remote.wire, options=remote.attributes())
-
-
-def http_end(url: Url, subject: str | None) -> RelayEnd:
-    """A relay's end at an HTTP server."""
-    return RelayEnd(url=url.wire(), scheme=url.scheme, subject=subject)

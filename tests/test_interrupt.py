@@ -276,7 +276,7 @@ def test_deadline_while_the_server_stands_still(
 def test_third_party_stands_still(clean: Field, session_pids: Callable[[Server], list[int]]) -> None:
     """Servers report every five seconds: silence of one second says nothing, but that of three reports does."""
     driver = (
-        "import sys; from pyglobus.core import route; route._SILENT_MARKERS = 2.0;"
+        "import sys; from pyglobus.core import thirdparty; thirdparty._SILENT_MARKERS = 2.0;"
         "from pyglobus.cli.main import url_copy; sys.exit(url_copy())"
     )
     words = clean.command("third-party")[1:]

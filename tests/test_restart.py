@@ -242,9 +242,9 @@ def test_server_does_not_come_back(scene: Field) -> None:
 
 def test_pauses_grow(scene: Field, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without an interval they double, and no two clients pause alike."""
-    from pyglobus.core import transfer
+    from pyglobus.core import recovery
 
-    pauses = [[transfer._pause(attempt) for attempt in range(1, 20)] for _ in range(2)]
+    pauses = [[recovery.pause(attempt) for attempt in range(1, 20)] for _ in range(2)]
     assert pauses[0] != pauses[1]
     assert all(0.75 <= pause[0] <= 1.25 and 1.5 <= pause[1] <= 2.5 for pause in pauses)
     assert max(pauses[0]) <= 150
