@@ -101,24 +101,42 @@ class Exchange:
             os.close(descriptor)
         os.set_blocking(self._requests, False)
 
-    def connect(self, host: str, port: int, *, anonymous: bool, timeout: float) -> Greeting:
-        """Connect, log in and check the server's name. With ``anonymous``, also without a credential.
+    def connect(
+        self,
+        host: str,
+        port: int,
+        *,
+        anonymous: bool,
+        timeout: float,
+        meanwhile: Callable[[], object] | None = None,
+    ) -> Greeting:
+        """Connect, log in and check the server's name. With ``anonymous``, also without a credential. ``meanwhile`` is
+        called while the program works.
 
         Raises `MyProxyError`, or TimeoutError after ``timeout`` seconds, as the others do.
         """
         deadline = time.monotonic() + timeout
         target = [("host", host.encode()), ("port", b"%d" % port), ("anonymous", b"%d" % anonymous)]
-        found = dict(self._exchange(target, deadline))
+        found = dict(self._exchange(target, deadline, meanwhile))
         return Greeting(os.fsdecode(found["server"]), os.fsdecode(found["library"]))
 
-    def ask(self, command: int, fields: Mapping[str, bytes | int | None], *, timeout: float) -> Fields:
-        """Send a request and return the reply's fields in order; None leaves a field out."""
+    def ask(
+        self,
+        command: int,
+        fields: Mapping[str, bytes | int | None],
+        *,
+        timeout: float,
+        meanwhile: Callable[[], object] | None = None,
+    ) -> Fields:
+        """Send a request and return the reply's fields in order; None leaves a field out. ``meanwhile`` as for
+        `connect`.
+        """
         deadline = time.monotonic() + timeout
         message = [("command", b"%d" % command)]
         for name, value in fields.items():
             if value is not None:
                 message.append((name, b"%d" % value if isinstance(value, int) else value))
-        return self._exchange(message, deadline)
+        return self._exchange(message, deadline, meanwhile)
 
     def present(self, host: str, port: int, *, timeout: float) -> list[bytes]:
         """The certificates (DER) that the server presents, its own first. Nothing about them is verified."""
@@ -148,8 +166,10 @@ class Exchange:
         self._pipes += ends
         return ends
 
-    def _exchange(self, message: Fields, deadline: float) -> Fields:
+    def _exchange(self, message: Fields, deadline: float, meanwhile: Callable[[], object] | None = None) -> Fields:
         self._send(b"".join(_part(name.encode()) + _part(value) for name, value in message) + _part(b""), deadline)
+        if meanwhile is not None:
+            meanwhile()
         fields = self._receive(deadline)
         found = dict(fields)
         if found.get("event") == b"failed":

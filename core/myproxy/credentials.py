@@ -125,7 +125,7 @@ def get(
         "voname": "\n".join(vos).encode() or None,
         "vomses": "\n".join(vomses).encode() or None,
     }
-    reply = session.ask(myproxy.GET, fields, what=what)
+    reply = session.ask(myproxy.GET, fields, what=what, meanwhile=_load_judges)
     where = str(session.server)
     content = next((value for key, value in reply if key == "credential"), b"")
     credential = _judged(content, what=what, where=where, owner=owner)
@@ -295,10 +295,15 @@ def _identity_in(path: Path) -> str:
     return proxy.read(path).identity
 
 
+def _load_judges() -> None:
+    """What `_judged` needs takes a tenth of a second to load: about as long as a server and the key take."""
+    from pyglobus.core.x509 import chain, credential  # noqa: F401
+
+
 def _judged(content: bytes, *, what: str, where: str, owner: str | None) -> Credential:
     from pyglobus.core.x509.credential import Credential
 
-    credential = Credential.from_pem(content, where=where)
+    credential = Credential.from_pem(content, where=where, own_key=True)
     _require_good(credential.certificates, what=what, where=where)
     if owner is not None and credential.identity != owner:
         raise errors.CredentialError(

@@ -81,12 +81,21 @@ class Session:
                 if contact is self.servers[-1]:
                     raise
 
-    def ask(self, command: int, fields: Mapping[str, str | bytes | int | None], *, what: str) -> Fields:
-        """Send the request and return the reply's fields. ``what`` is what cannot be done if that fails."""
+    def ask(
+        self,
+        command: int,
+        fields: Mapping[str, str | bytes | int | None],
+        *,
+        what: str,
+        meanwhile: Callable[[], object] | None = None,
+    ) -> Fields:
+        """Send the request and return the reply's fields. ``what`` is what cannot be done if that fails; ``meanwhile``
+        is called while the server works.
+        """
         assert self._exchange is not None, "connect() comes first"
         encoded = {name: _encoded(name, value) for name, value in fields.items()}
         try:
-            return self._exchange.ask(command, encoded, timeout=self._timeout)
+            return self._exchange.ask(command, encoded, timeout=self._timeout, meanwhile=meanwhile)
         except MyProxyError as error:
             raise refusal.explain(error, what=what, where=str(self.server)) from error
         except TimeoutError as error:
@@ -112,7 +121,9 @@ class Session:
         exchange = None
         try:
             exchange = Exchange(self._environ, credential=self._credential, heard=self._heard)
-            greeting = exchange.connect(*contact, anonymous=self._anonymous, timeout=self._timeout)
+            greeting = exchange.connect(
+                *contact, anonymous=self._anonymous, timeout=self._timeout, meanwhile=_load_requests
+            )
         except BaseException as error:
             if exchange is not None:
                 exchange.close()
@@ -123,6 +134,11 @@ class Session:
             raise
         self._exchange = exchange
         self.server, self.server_name, self.library = contact, greeting.server, greeting.library
+
+
+def _load_requests() -> None:
+    """What is asked next."""
+    from pyglobus.core.myproxy import credentials  # noqa: F401
 
 
 def require_pass_phrase(phrase: bytes) -> bytes:

@@ -38,10 +38,15 @@ class Credential:
         return cls.of(private, found, where=str(certificate))
 
     @classmethod
-    def from_pem(cls, data: bytes, pass_phrases: Iterable[bytes] = (), *, where: str | None = None) -> Self:
-        """What a proxy file holds: certificates and a key, in any order. Raises `errors.CredentialError`."""
+    def from_pem(
+        cls, data: bytes, pass_phrases: Iterable[bytes] = (), *, where: str | None = None, own_key: bool = False
+    ) -> Self:
+        """What a proxy file holds: certificates and a key, in any order. Raises `errors.CredentialError`.
+
+        ``own_key``: the key was made for this process a moment ago, so that its numbers need not be looked into.
+        """
         found = pem.blocks(data, where=where)
-        key = pem.private_key(found, pass_phrases, where=where)
+        key = pem.private_key(found, pass_phrases, where=where, own=own_key)
         return cls.of(key, pem.certificates(found, where=where), where=where)
 
     @classmethod

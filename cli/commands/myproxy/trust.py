@@ -60,8 +60,6 @@ def connected(output: Output, given: Mapping[str, Any], make: Callable[[Path | N
     """The connected session that ``make`` makes for a directory of trusted authorities (None: the usual one); with -b
     after first contact if need be.
     """
-    from pyglobus.core.myproxy import trustroots
-
     first = make(None)
     try:
         first.connect()
@@ -72,6 +70,8 @@ def connected(output: Output, given: Mapping[str, Any], make: Callable[[Path | N
         if not given["bootstrap"]:
             error.hint = f"{error.hint}; or get to know the server with -b"
             raise
+    from pyglobus.core.myproxy import trustroots
+
     into = trustroots.directory()
     _make_first_contact(output, given, first, into)
     second = make(into)
