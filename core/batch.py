@@ -9,11 +9,13 @@ do, or leaves undone when it ends early, is handed back to be copied one by one,
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable
 from contextlib import suppress
 
 from pyglobus.core import errors
+from pyglobus.core.checksum import differ
 from pyglobus.core.options import Options
 from pyglobus.core.plan import Item
 from pyglobus.core.remote import Remote
@@ -60,7 +62,7 @@ def way_of(item: Item, options: Options) -> Way | None:
         options.stripe_block,
         options.data_credential,
     )
-    plain = not (options.parallel or options.partial or options.ascii or options.verify or options.in_place)
+    plain = not (options.parallel or options.partial or options.ascii or options.in_place)
     if not plain or options.relative or any(part is not None for part in special):
         return None
     if item.offset is not None or item.length is not None:
@@ -206,6 +208,7 @@ class Batch:
                 depth=_DEPTH,
                 ahead=ahead and not self._way.receive,
                 key=self._key,
+                checksum=self._options.checksum_algorithm.upper() if self._options.verify else "",
             ),
         )
 
@@ -244,7 +247,9 @@ class Batch:
             if record.state is FileState.DONE:
                 seconds = time.monotonic() - since
                 ends = str(item.source), str(item.destination)
-                self._done(item, Result(*ends, "pipeline", record.bytes, seconds, 1))
+                algorithm = self._options.checksum_algorithm.lower() if record.text else None
+                sums = record.text or None, algorithm
+                self._done(item, Result(*ends, "pipeline", record.bytes, seconds, 1, *sums))
             elif record.state is FileState.UNTOUCHED:
                 self._untouched.append(item)
             elif record.state is FileState.BEGUN or self._another_way(record):
@@ -259,8 +264,6 @@ class Batch:
         That is so for what a pipeline cannot read or replace, a file that has changed since it was listed, and replies
         that ask to try again.
         """
-        import errno
-
         if record.errno in (errno.EOPNOTSUPP, errno.EBADMSG):
             return True
         return record.code < 500 and not record.errno
@@ -268,6 +271,8 @@ class Batch:
     def _explained(self, item: Item, record: FileRecord) -> errors.Error:
         from pyglobus.core.faults import explain
 
+        if record.errno == errno.EILSEQ:
+            return differ(str(item.destination), self._options.checksum_algorithm, record.text)
         links = (Link("globus_ftp_control", -1, record.text),) if record.code else ()
         error = GlobusError(links, ftp_code=record.code, local_errno=record.errno)
         receive = self._way.receive

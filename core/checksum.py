@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 
-from pyglobus.core.errors import UsageError
+from pyglobus.core.errors import ChecksumMismatch, UsageError
 from pyglobus.ffi.annotation import Protocol
 
 #: Names as CKSM takes them (GFD.47); compared without regard to case.
 ALGORITHMS = ("md5", "adler32", "sha1", "sha256", "sha512")
 _CHUNK = 1 << 20
+#: Yields while it goes on; its value is the checksum.
+Computing = Generator[None, None, str]
 
 
 class Digest(Protocol):
@@ -49,7 +51,13 @@ def digest(algorithm: str) -> Digest:
     return hashlib.new(name, usedforsecurity=False)
 
 
-def of_file(fd: int, algorithm: str, start: int = 0, length: int = -1) -> Generator[None, None, str]:
+def differ(where: str, algorithm: str, sums: str) -> ChecksumMismatch:
+    """The error for a destination whose checksum is not that of its source; ``sums`` tells both."""
+    why = f"{algorithm.lower()} {sums}"
+    return ChecksumMismatch("checksums differ", where=where, why=why, fault="checksum-mismatch")
+
+
+def of_file(fd: int, algorithm: str, start: int = 0, length: int = -1) -> Computing:
     """Checksum of ``length`` bytes from ``start`` (-1: to the end) of an open file, whose position is left alone.
 
     Yields between chunks; the generator's value is the checksum. Raises OSError.
@@ -66,3 +74,16 @@ def of_file(fd: int, algorithm: str, start: int = 0, length: int = -1) -> Genera
         length -= len(data) if length > 0 else 0
         yield
     return running.hexdigest()
+
+
+def beside(asked: Computing, own: Computing) -> Generator[None, None, tuple[str, str]]:
+    """Both checksums, where the first is computed elsewhere: it is asked for before the second is begun with."""
+    first = None
+    try:
+        next(asked)
+    except StopIteration as ended:
+        first = str(ended.value)
+    second = yield from own
+    if first is None:
+        first = yield from asked
+    return first, second

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Generator
+from contextlib import closing
 from functools import partial
 
 from pyglobus.core import checksum, errors
@@ -72,26 +73,36 @@ def _has_grown(ends: Ends, options: Options, arrived: int) -> bool:
 def verify(ends: Ends, options: Options, session: Session) -> Generator[None, None, str]:
     """The checksum that both ends have; yields while it is computed. Raises `errors.ChecksumMismatch`."""
     algorithm = options.checksum_algorithm
-    sums: list[str] = []
-    for file, remote, url in (
-        (ends.source_file, ends.source_remote, ends.source),
-        (ends.destination_file, ends.destination_remote, ends.destination),
-    ):
-        if remote is not None:
-            sums.append((yield from remote.checksum(algorithm, ends.total)))
-        else:
-            sums.append((yield from _local_sum(file, url, options, session)))
-    if sums[0] != sums[1]:
-        raise errors.ChecksumMismatch(
-            "checksums differ", where=str(ends.destination), fault="checksum-mismatch",
-            why=f"{algorithm.lower()} {sums[0]} at the source, {sums[1]} at the destination",
-        )  # fmt: skip
-    return sums[0]
+    source, destination = yield from _sums(ends, options, session)
+    if source != destination:
+        both = f"{source} at the source, {destination} at the destination"
+        raise checksum.differ(str(ends.destination), algorithm, both)
+    return source
+
+
+def _sums(ends: Ends, options: Options, session: Session) -> Generator[None, None, tuple[str, str]]:
+    """The checksums of both ends; this machine computes its own while a server does."""
+    remotes = ends.source_remote, ends.destination_remote
+    files = (ends.source_file, ends.source), (ends.destination_file, ends.destination)
+    one, other = (
+        _local_sum(*file, options, session)
+        if remote is None
+        else remote.checksum(options.checksum_algorithm, ends.total)
+        for file, remote in zip(files, remotes, strict=True)
+    )
+    with closing(one), closing(other):
+        if remotes[0] is None and remotes[1] is not None:
+            second, first = yield from checksum.beside(other, one)
+        elif remotes[0] is not None and remotes[1] is None:
+            first, second = yield from checksum.beside(one, other)
+        else:  # two servers share a handle
+            first, second = (yield from one), (yield from other)
+    return first, second
 
 
 def _local_sum(
     file: LocalSource | LocalDestination | None, url: Url, options: Options, session: Session
-) -> Generator[None, None, str]:
+) -> checksum.Computing:
     length = -1 if options.length is None else options.length
     try:
         if file is None or not file.seekable:

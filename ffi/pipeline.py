@@ -6,7 +6,7 @@ what became of them are drained in batches; no Python runs per byte, and none pe
 `Pipeline.operation` is the future of the whole: it ends after `Pipeline.end` once all is done, after `Pipeline.stop`,
 when something fails that ends the pipeline, or when it is cancelled. By then every file that was added has its record,
 and a file is only called done if it is whole, the server has confirmed it, and it has its name: until then it has a
-temporary one, at either end.
+temporary one, at either end. With ``checksum`` it is only called done if both ends have the same, too.
 
 A file that the server refuses, or whose local end fails, is `FileState.FAILED` and the others go on. Where that cannot
 be (the server is not known to keep its data channel then; a transfer broke off; the connection is lost) the pipeline
@@ -59,8 +59,9 @@ class PipelineFile(NamedTuple):
 
 class FileRecord(NamedTuple):
     """The end of one file. ``code`` and ``text`` are the server's reply that refused it, ``errno`` tells of the local
-    end; EOPNOTSUPP: it is nothing that a pipeline can read, or replace by renaming, at either end; EBADMSG: it came in
-    another size than was told. ``bytes`` have moved. ``remains`` is a path at the server under which a part of it may
+    end; EOPNOTSUPP: it is nothing that a pipeline can read, replace by renaming, or verify; EBADMSG: it came in another
+    size than was told; EILSEQ: its checksums differ, and ``text`` tells them. The checksum of a file that was verified
+    and is done is its ``text``. ``bytes`` have moved. ``remains`` is a path at the server under which a part of it may
     be left, or "".
     """
 
@@ -79,7 +80,8 @@ class PipelineOptions(NamedTuple):
     128; ``block``: bytes that are read or written at once. ``ahead``: send data before the server has opened its file,
     if it is of a kind for which that does no harm; a file that it refuses all the same then spoils the pipeline.
     ``ipv6``: the host's name may stand for an IPv6 address. ``key``: a number that temporary names are made of, so that
-    who is killed and begins anew takes the same ones; 0: random names.
+    who is killed and begins anew takes the same ones; 0: random names. ``checksum``: the algorithm by which files are
+    verified, as CKSM names it; "" for none.
 
     ``data_credential`` is what an authenticated data channel needs where nothing is delegated.
     """
@@ -104,6 +106,7 @@ class PipelineOptions(NamedTuple):
     block: int = 1 << 20
     ahead: bool = False
     key: int = 0
+    checksum: str = ""
 
 
 class Pipeline:
@@ -122,7 +125,8 @@ class Pipeline:
         flat.data_credential = options.data_credential.pointer[0] if options.data_credential else ffi.NULL
         flat.authenticate_data, flat.tcp_buffer = options.authenticate_data, options.tcp_buffer
         flat.protection, flat.debug_fd = ord(options.protection or "\0"), options.debug_fd
-        pointer = lib.pg_pipeline_new(flat, options.depth, options.block, options.ahead, options.key)
+        checksum = optional(options.checksum or None)
+        pointer = lib.pg_pipeline_new(flat, options.depth, options.block, options.ahead, options.key, checksum)
         if pointer == ffi.NULL:
             raise MemoryError
         self._engine = engine
@@ -131,7 +135,7 @@ class Pipeline:
         #: Bytes moved so far.
         self.meter = Meter()
         self.meter.attach(self._bytes)
-        #: After the end: the server lacks what a pipeline needs (MODE E, DCSC, renaming); files one by one may work.
+        #: After the end: the server lacks what a pipeline needs (MODE E, DCSC, renaming, CKSM); other ways may work.
         self.unsupported = False
         #: After the end: without ``ahead`` what is left may still go down a pipeline.
         self.spoiled = False

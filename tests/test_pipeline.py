@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import re
 import shutil
@@ -501,6 +502,8 @@ class Odd:
         self.features = features
         self.answers = answers or {}
         self.received = b""
+        self.commands: list[str] = []
+        self.checksum = "500 what"
         self.greeting = "220 odd"
         self._control = socket.create_server(("127.0.0.1", 0))
         self._data = socket.create_server(("127.0.0.1", 0))
@@ -531,6 +534,7 @@ class Odd:
             connection.sendall(f"{self.greeting}\r\n".encode())
             for line in lines:
                 verb, _, rest = line.decode().strip().partition(" ")
+                self.commands.append(verb)
                 rest = re.sub(r"^\.(.*)\.[0-9a-f]{8}\.part$", r"\1", rest)
                 for answer in self.answers.get(rest, ["550 no"]) if verb == "STOR" else []:
                     if answer == "accept":
@@ -539,6 +543,8 @@ class Odd:
                         channel.close()
                     elif answer == "read" and channel is not None:
                         self.received += channel.recv(1 << 16)
+                    elif answer == "read all" and channel is not None:
+                        self.received += _to_the_end(channel)
                     elif answer == "hang up":
                         return
                     else:
@@ -546,13 +552,27 @@ class Odd:
                 reply = {
                     "USER": "331 who", "PASS": "230 in", "FEAT": f"211-Features\r\n {self.features}\r\n211 End",
                     "PASV": f"227 here (127,0,0,1,{port >> 8},{port & 255})", "QUIT": "221 bye", "SITE": "500 what",
+                    "CKSM": self.checksum, "RNFR": "350 and then",
                 }.get(verb, "200 ok")  # fmt: skip
                 if verb != "STOR":
                     connection.sendall(f"{reply}\r\n".encode())
 
 
-def put_to(odd: Odd, open_pipeline: Open, tmp_path: Path, count: int = 3) -> tuple[Pipeline, dict[int, FileRecord]]:
-    pipeline = open_pipeline(secure=False, port=odd.port)
+def _to_the_end(channel: socket.socket) -> bytes:
+    """What comes in MODE E up to the block that says that this connection has no more: its flag 8."""
+    found = b""
+    with channel.makefile("rb") as stream:
+        while True:
+            flags, *rest = stream.read(17)
+            found += stream.read(int.from_bytes(bytes(rest[:8])))
+            if flags & 8:
+                return found
+
+
+def put_to(
+    odd: Odd, open_pipeline: Open, tmp_path: Path, count: int = 3, **options: object
+) -> tuple[Pipeline, dict[int, FileRecord]]:
+    pipeline = open_pipeline(secure=False, port=odd.port, **options)
     for number in range(count):
         (tmp_path / f"f{number}").write_bytes(f"contents of {number}".encode())
     pipeline.add(
@@ -592,6 +612,35 @@ def test_a_file_confirmed_without_its_data_is_not_done(open_pipeline: Open, tmp_
         pipeline, records = put_to(odd, open_pipeline, tmp_path)
     assert FileState.DONE not in states(records)
     assert "before it had begun" in str(pipeline.operation.exception())
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        ("213 " + "0" * 32, errno.EILSEQ),
+        ("213 ", errno.EILSEQ),
+        ("250 fine", errno.EILSEQ),
+        ("213 " + "f" * 9999, errno.EILSEQ),
+        ("500 what", errno.EOPNOTSUPP),
+        ("213 " + hashlib.md5(b"contents of 0").hexdigest().upper(), 0),
+    ],
+)
+def test_a_put_gets_its_name_only_if_the_checksums_agree(
+    answer: str, error: int, open_pipeline: Open, tmp_path: Path
+) -> None:
+    with Odd(features="PARALLEL\r\n CKSM MD5", answers={"f0": ["150 go", "accept", "read all", "226 done"]}) as odd:
+        odd.checksum = answer
+        _, records = put_to(odd, open_pipeline, tmp_path, count=1, checksum="MD5")
+    assert (records[0].state, records[0].errno) == (FileState.FAILED if error else FileState.DONE, error)
+    assert ("DELE" in odd.commands, "RNTO" in odd.commands) == (bool(error), not error)
+    assert records[0].remains == ""
+
+
+def test_server_without_checksums_is_told(open_pipeline: Open, tmp_path: Path) -> None:
+    with Odd() as odd:
+        pipeline, records = put_to(odd, open_pipeline, tmp_path, checksum="MD5")
+    assert pipeline.unsupported and states(records) == [FileState.UNTOUCHED] * 3
+    assert "STOR" not in odd.commands
 
 
 def test_data_channel_closed_early(open_pipeline: Open, tmp_path: Path) -> None:

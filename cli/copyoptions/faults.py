@@ -13,7 +13,11 @@ better(
     "Go on after errors; the exit status is 3 if some files failed.",
     remark="tells what failed, and ends with status 3",
 )
-same("-verify-checksum -checksum --verify-checksum verify", "Compare the checksums of both ends afterwards.")
+better(
+    "-verify-checksum -checksum --verify-checksum --checksum verify",
+    "Compare the checksums of both ends; only where they agree does a file get its name.",
+    remark="what differs is removed; no round trip for each small file of a tree, and both ends at once",
+)
 better(
     "-checksum-alg -algo --checksum-algorithm algorithm",
     "Which checksum: md5, adler32, sha1, sha256 or sha512.",

@@ -24,6 +24,10 @@ void pg_download_begin(pg_file *file)
 
 void pg_download_arrived(pg_file *file)
 {
+    if (file->local_errno == 0 && pg_verify_begins(file, file->remote))
+    {
+        return;
+    }
     if (file->local_errno == 0)
     {
         file->local_errno = pg_landing_commit(&file->landing, file->local);

@@ -37,6 +37,7 @@ pg_file *pg_file_new(uint64_t id, const char *local, const char *remote)
 void pg_file_free(pg_file *file)
 {
     pg_landing_discard(&file->landing);
+    pg_digest_free(file->digest);
     free(file->local);
     free(file->remote);
     free(file->temporary);

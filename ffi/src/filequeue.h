@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "digest.h"
 #include "landing.h"
 
 typedef enum
@@ -27,7 +28,7 @@ typedef struct
     int64_t     bytes;
     int         code;
     int         local_errno;
-    char *      text;           /* malloc'ed, or NULL: whoever takes the record frees it */
+    char *      text;           /* of the reply, or the checksum of a file that is done; malloc'ed: whoever takes the record frees it */
     char *      remains;        /* the same: a name at the server under which a part of the file may be left */
 } pg_file_record;
 
@@ -49,6 +50,8 @@ struct pg_file
     int64_t                 bytes;
     struct pg_files *       list;           /* that it is in, or NULL */
     int                     under_way;      /* its data has neither been confirmed nor refused */
+    pg_digest *             digest;         /* of what has moved; NULL: nobody asks */
+    int                     verified;       /* the server has told its checksum, or refused to */
     int                     welcome;        /* the server has opened it: 150 or 125 */
     int                     moved;          /* all data is out, or in */
     int                     confirmed;      /* the final reply was 2xx */

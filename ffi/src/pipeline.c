@@ -18,6 +18,10 @@ static void pg_on_ready(void *arg)
     pg_pipeline *pipeline = arg;
 
     pipeline->ready = 1;
+    if (pipeline->checksum != NULL && !pg_control_names(pipeline->control, "CKSM"))
+    {
+        pipeline->unsupported = pipeline->draining = 1;
+    }
     pipeline->ahead = pipeline->ahead && pg_control_keeps_channel(pipeline->control);
     pg_pipeline_go_on(pipeline);
 }
@@ -25,7 +29,7 @@ static void pg_on_ready(void *arg)
 /* Life --------------------------------------------------------------------------------------------------------------------- */
 
 pg_pipeline *pg_pipeline_new(const pg_control_options *options, int depth, size_t block, int ahead,
-    uint64_t key)
+    uint64_t key, const char *checksum)
 {
     pg_pipeline *pipeline = calloc(1, sizeof *pipeline);
 
@@ -39,11 +43,12 @@ pg_pipeline *pg_pipeline_new(const pg_control_options *options, int depth, size_
     pipeline->ahead = ahead && !options->receive;
     pipeline->block = block;
     pipeline->buffer = malloc(block);
+    pipeline->checksum = checksum != NULL ? strdup(checksum) : NULL;
     pipeline->control = pg_control_new(options, pipeline, pg_on_ready, pg_pipeline_closed);
     TAILQ_INIT(&pipeline->looked_at);
     TAILQ_INIT(&pipeline->asked);
     pg_filequeue_init(&pipeline->queue);
-    if (pipeline->buffer == NULL || pipeline->control == NULL)
+    if (pipeline->buffer == NULL || pipeline->control == NULL || (checksum != NULL && pipeline->checksum == NULL))
     {
         pg_pipeline_free(pipeline);
         return NULL;
@@ -70,6 +75,7 @@ void pg_pipeline_free(pg_pipeline *pipeline)
         globus_object_free(pipeline->data_error);
     }
     free(pipeline->buffer);
+    free(pipeline->checksum);
     free(pipeline);
 }
 
@@ -245,6 +251,7 @@ void pg_pipeline_note_refusal(pg_file *file, const globus_ftp_control_response_t
     if (file->code == 0)
     {
         file->code = response->code;
+        free(file->text);
         file->text = pg_reply_text(response);
     }
 }
@@ -359,6 +366,12 @@ void pg_pipeline_go_on(pg_pipeline *pipeline)
     while (!pipeline->draining && pipeline->under_way < pipeline->depth
         && (file = pg_filequeue_next(&pipeline->queue, &no_more)) != NULL)
     {
+        if (pipeline->checksum != NULL && (file->digest = pg_digest_new(pipeline->checksum)) == NULL)
+        {
+            file->local_errno = EOPNOTSUPP;
+            pg_pipeline_finish(file, PG_FILE_FAILED);
+            continue;
+        }
         (pipeline->receive ? pg_download_begin : pg_upload_begin)(file);
         if (pg_control_is_closing(pipeline->control))
         {

@@ -11,6 +11,9 @@
  * may not be read by all (its temporary might be), must be written in place, which is not done here. Mode bits are kept. (A
  * symbolic link that leads nowhere looks to MLST like nothing, and is replaced.)
  *
+ * With a checksum, what passes is digested as it passes. When a file has arrived the server is asked for its own (CKSM), ahead of
+ * other files as all is; only where they agree does the file get its name. Else it fails with EILSEQ, and nothing of it stays.
+ *
  * Servers keep the data channel when they refuse a file, and take what is in it for the next one. So data goes ahead of the
  * server's word (150) only if that is asked for, of servers that are known (pg_control_keeps_channel()), and a file refused
  * after its data has gone spoils the pipeline: nothing of what follows gets its name; the remains are deleted, and it ends.
@@ -33,9 +36,12 @@
 
 typedef struct pg_pipeline pg_pipeline;
 
-/* ahead: data need not wait for the server's word. key: of temporary names (temporary.h). NULL: no memory. */
+/*
+ * ahead: data need not wait for the server's word. key: of temporary names (temporary.h). checksum: an algorithm (digest.h) that
+ * both ends must agree by, or NULL. NULL: no memory.
+ */
 pg_pipeline *   pg_pipeline_new(const pg_control_options *options, int depth, size_t block, int ahead,
-    uint64_t key);
+    uint64_t key, const char *checksum);
 /* The operation is queued when the pipeline has ended; it stays the caller's. */
 void            pg_pipeline_open(pg_pipeline *pipeline, pg_operation *operation);
 /* One that was never opened ends here. */
@@ -69,7 +75,7 @@ int64_t         pg_pipeline_bytes(pg_pipeline *pipeline);
 /* After the end. A reply that refused the connection or a file: its code and text, or 0. */
 int             pg_pipeline_code(pg_pipeline *pipeline);
 const char *    pg_pipeline_text(pg_pipeline *pipeline);
-/* The server lacks what a pipeline needs: MODE E, DCSC, renaming. */
+/* The server lacks what a pipeline needs: MODE E, DCSC, renaming, checksums if they are asked for. */
 int             pg_pipeline_unsupported(pg_pipeline *pipeline);
 /* A file was refused after its data had gone ahead: without that, the others may go on. */
 int             pg_pipeline_spoiled(pg_pipeline *pipeline);

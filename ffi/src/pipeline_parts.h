@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What the files share that make up a pipeline: pipeline.c (its life, and files on their way), upload.c and download.c (the
- * commands for a file, and its name), stream.c (its data).
+ * commands for a file, and its name), verify.c (its checksum), stream.c (its data).
  *
  * A file is in one list: of those whose names are looked at, or of those whose STOR or RETR is out, in that order. It leaves by
  * pg_pipeline_finish(), which must wait until no reply to it is awaited and its data does not move.
@@ -22,6 +22,7 @@ struct pg_pipeline
     int                 depth;
     int                 ahead;
     uint64_t            key;            /* of temporary names; 0: none */
+    char *              checksum;       /* the algorithm by which files are verified, or NULL */
     int                 ready;
     int                 draining;       /* nothing begins, and nothing gets its name */
     int                 spoiled;
@@ -76,6 +77,12 @@ void    pg_upload_begin(pg_file *file);
 void    pg_upload_arrived(pg_file *file);
 void    pg_download_begin(pg_file *file);
 void    pg_download_arrived(pg_file *file);
+
+/*
+ * verify.c: ask the server for the checksum of what lies under this path, if the file is to be verified and has not been. 1: it
+ * was asked, and pg_upload_arrived() or pg_download_arrived() comes again; 0: there is nothing to wait for.
+ */
+int     pg_verify_begins(pg_file *file, const char *path);
 
 /* stream.c: move what can be moved; the file will move no data (any more). */
 void    pg_stream_go_on(pg_pipeline *pipeline);

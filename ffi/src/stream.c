@@ -135,6 +135,10 @@ static void pg_send(pg_pipeline *pipeline)
             have = 0;
         }
         pipeline->drained = (size_t) have < pipeline->block;
+        if (file->digest != NULL)
+        {
+            pg_digest_update(file->digest, pipeline->buffer, (size_t) have);
+        }
     }
     pipeline->ending = have == 0;
     pg_data_ended(pipeline, NULL, globus_ftp_control_data_write(pg_control_handle(pipeline->control), pipeline->buffer,
@@ -200,6 +204,10 @@ static void pg_received(void *arg, globus_ftp_control_handle_t *handle, globus_o
         if (file->local_errno == 0 && pg_write_at(file->landing.fd, buffer, length, file->bytes) != 0)
         {
             file->local_errno = errno;              /* the rest comes all the same */
+        }
+        if (file->digest != NULL)
+        {
+            pg_digest_update(file->digest, buffer, length);
         }
         file->bytes += (int64_t) length;
         atomic_fetch_add(&pipeline->bytes, (int64_t) length);

@@ -137,6 +137,10 @@ void pg_upload_arrived(pg_file *file)
     {
         pg_delete(file);
     }
+    else if (pg_verify_begins(file, file->temporary))
+    {
+        return;
+    }
     else if (file->mode >= 0)
     {
         size_t  room = strlen(file->temporary) + sizeof "07777 ";
