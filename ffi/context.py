@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A security context of GSSAPI, one C call at a time. Every method here runs in the engine's thread.
+"""A security context of GSSAPI, one C call at a time. Every method here runs in the engine's thread; making the object
+calls no C.
 
 Facts about the library that callers must know: of the flags it returns to an initiator, those of anonymity and
 delegation are always set; the lifetime it tells is that of whichever credential lives longer. So this object tells what
@@ -22,7 +23,6 @@ class GssContext:
         self, *, initiates: bool, credential: GssCredential | None, target: GssName | None, flags: int
     ) -> None:
         """``flags`` are the GSS_C_*_FLAGs asked for. Credential and target must live as long as the context."""
-        engine().require()
         self.pointer: Any = ffi.new("gss_ctx_id_t *")
         self._initiates = initiates
         self._credential = credential

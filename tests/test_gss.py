@@ -389,6 +389,38 @@ def test_a_channel_carries_messages_both_ways(
     assert b"".join(heard) == message
 
 
+@pytest.mark.parametrize("piece", [1, 1000, 100_000])
+def test_a_handshake_takes_nothing_of_what_follows_it(
+    piece: int, wire: tuple[socket.socket, socket.socket], user: Credential, host: Credential
+) -> None:
+    """However the tokens are cut, and though a message and other bytes come together with the last one."""
+    heard: list[bytes] = []
+
+    def serve() -> None:
+        channel = Channel.establish(Context.accept(credential=host), wire[1])
+        heard.append(channel.receive())
+        heard.append(wire[1].recv(100, socket.MSG_WAITALL))
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    initiator = Context.initiate("localhost", credential=user)
+    token = initiator.step()
+    while True:
+        if initiator.established:
+            token += initiator.wrap(b"first words") + b"no token" * 10
+        for at in range(0, len(token), piece):
+            wire[0].sendall(token[at : at + piece])
+        if initiator.established:
+            break
+        token = b""
+        while not token and not initiator.established:
+            header = wire[0].recv(5, socket.MSG_WAITALL)
+            token = initiator.step(header + wire[0].recv(int.from_bytes(header[3:]), socket.MSG_WAITALL))
+    wire[0].shutdown(socket.SHUT_WR)
+    thread.join()
+    assert heard == [b"first words", b"no token" * 10]
+
+
 def test_a_silent_peer_meets_the_time_limit(wire: tuple[socket.socket, socket.socket], user: Credential) -> None:
     started = time.monotonic()
     with pytest.raises(errors.DeadlineExceeded):

@@ -13,7 +13,7 @@ and messages of one context must come from one thread at a time, and in order.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 from pyglobus.core import errors
@@ -26,6 +26,8 @@ from pyglobus.ffi.context import GssContext, ends, whole
 from pyglobus.ffi.gss import GssCredential, released_with
 
 Token = bytes | bytearray | memoryview
+# Own name, the peer's, what was delegated, and when the credential ends that lives longer.
+_Found = tuple[Name | None, Name | None, GssCredential | None, float]
 
 #: A handshake token longer than this is an attack: the largest chains that OpenSSL reads have 100 KiB.
 MOST_TOKEN = 1 << 20
@@ -59,8 +61,7 @@ class Context:
         #: Our own name and the peer's, once established; None for who stays anonymous.
         self.name: Name | None = None
         self.peer: Name | None = None
-        #: When the first of both credentials ends, in seconds since the epoch. Later, messages are refused.
-        self.expires: float | None = None
+        self._latest = 0.0
         #: The credential that the initiator has delegated.
         self.delegated: Credential | None = None
 
@@ -129,15 +130,12 @@ class Context:
         demanded: Flag,
         flags: int,
     ) -> Context:
-        def make() -> GssContext:
-            return GssContext(
-                initiates=initiates,
-                credential=credential.native if credential else None,
-                target=target.native if target else None,
-                flags=flags,
-            )
-
-        native = run(make, what="cannot make a security context")
+        native = GssContext(
+            initiates=initiates,
+            credential=credential.native if credential else None,
+            target=target.native if target else None,
+            flags=flags,
+        )
         return cls(
             native, initiates=initiates, asked=asked, demanded=demanded, target=target, credential=credential
         )  # fmt: skip
@@ -150,39 +148,51 @@ class Context:
         Raises `errors.CredentialError`, `errors.ProtocolError` or another of ours; the context is then of no more use,
         but `farewell` may hold a token that tells the peer why.
         """
+        return self.steps((token,))[0]
+
+    def steps(self, tokens: Sequence[Token]) -> tuple[bytes, int]:
+        """`step` for tokens that have come together, up to the first that is answered or is the last of the handshake:
+        the answer, and how many were taken.
+        """
         if self._failed or self.established:
             raise errors.UsageError(
                 "cannot step", why="the context is established" if self.established else "it failed"
             )
-        self._steps += 1
+        what = "cannot establish a security context"
+        tokens = tokens[: max(MOST_STEPS - self._steps, 0)]
         try:
-            if self._steps > MOST_STEPS or len(token) > MOST_TOKEN:
-                raise errors.ProtocolError("cannot establish a security context", why="the handshake has no end")
-            answer, done = run(self._native.step, token, what="cannot establish a security context", where=self._where)
-            if done:
-                self._learn()
+            if not tokens or any(len(token) > MOST_TOKEN for token in tokens):
+                raise errors.ProtocolError(what, why="the handshake has no end")
+            answer, taken, found = run(self._advance, tokens, what=what, where=self._where)
+            if found is not None:
+                self._learn(*found)
         except BaseException:
             self._failed = True
             raise
-        self.established = done
-        return answer
+        self._steps += taken
+        self.established = found is not None
+        return answer, taken
+
+    def _advance(self, tokens: Sequence[Token]) -> tuple[bytes, int, _Found | None]:
+        """In the engine's thread, so that a flight of tokens costs one turn of it."""
+        answer, done, taken = b"", False, 0
+        while taken < len(tokens) and not answer and not done:
+            answer, done = self._native.step(tokens[taken])
+            taken += 1
+        return answer, taken, self._inquire() if done else None
 
     @property
     def farewell(self) -> bytes:
         """After a failed step: a token that tells the peer, or nothing."""
         return self._native.farewell
 
-    def _learn(self) -> None:
+    def _learn(
+        self, name: Name | None, peer: Name | None, delegated: GssCredential | None, latest: float
+    ) -> None:  # fmt: skip
         what = "cannot establish a security context"
-        own = self._kept[1].expires if self._kept[1] is not None else None
-        self.name, self.peer, delegated, latest = run(self._inquire, what=what)
+        self.name, self.peer, self._latest = name, peer, latest
         self.delegated = Credential(delegated) if delegated is not None else None
         self.granted = self._really()
-        self.expires = latest
-        if own is not None and own < latest - _CLOCK_STEP:
-            self.expires = own
-        else:  # the peer's ends first, or with ours: only its certificates tell when
-            self.expires = min([latest, *map(ends, self.peer_certificates)])
         if lacking := self._demanded & ~self.granted:
             raise errors.CredentialError(
                 what, where=self._where or (str(self.peer) if self.peer else None), fault="context-lacks",
@@ -191,7 +201,7 @@ class Context:
         if Flag.ANONYMOUS in self.granted and Flag.ANONYMOUS not in self.asked:
             raise errors.CredentialError(what, why="the peer does not say who it is", fault="anonymous-peer")
 
-    def _inquire(self) -> tuple[Name | None, Name | None, GssCredential | None, float]:
+    def _inquire(self) -> _Found:
         name, peer, left = self._native.identities()
         mine, theirs = (Name(each, each.display()) if each is not None else None for each in (name, peer))
         return mine, theirs, self._native.take_delegated(), time.time() + left
@@ -213,6 +223,21 @@ class Context:
             if self.delegated is not None:
                 granted |= Flag.DELEGATION | (Flag.LIMITED_DELEGATION if self.delegated.limited else Flag(0))
         return granted
+
+    @property
+    def expires(self) -> float | None:
+        """When the first of both credentials ends, in seconds since the epoch; None before the context is established.
+        Later, messages are refused.
+        """
+        return self._expires if self._latest else None
+
+    @cached_property
+    def _expires(self) -> float:
+        own = self._kept[1].expires if self._kept[1] is not None else None
+        if own is not None and own < self._latest - _CLOCK_STEP:
+            return own
+        # The peer's ends first, or with ours: only its certificates tell when, which takes the library a millisecond.
+        return min([self._latest, *map(ends, self.peer_certificates)])
 
     @cached_property
     def peer_certificates(self) -> tuple[bytes, ...]:
