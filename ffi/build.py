@@ -27,6 +27,7 @@ AREAS = (
     "pump",
     "relay",
     "xio",
+    "lane",
     "body",
     "rsl",
     "gram",
@@ -57,6 +58,7 @@ PRELUDE = """
 #include "pump.h"
 #include "relay.h"
 #include "xio.h"
+#include "lane.h"
 #include "body.h"
 #include "modules.h"
 """

@@ -259,6 +259,12 @@ class Engine:
         """Whether `close` has been called."""
         return self._closing
 
+    def require_open(self) -> None:
+        """Raise as `post` would; for what goes to C without it."""
+        self._ensure()
+        if self._closing:
+            raise EngineError("the Globus engine is closed")
+
     def _exit(self) -> None:
         self.exiting = True
         self.close()
@@ -353,12 +359,15 @@ class Engine:
 
     def _shut(self) -> None:
         limit = time.monotonic() + _CANCEL_GRACE
+        lib.pg_engine_refuse()
+        lib.pg_lanes_stop()
         for operation in list(self._operations.values()):
             self._call(operation.stop)
-        while (self._operations or self._jobs) and (rest := limit - time.monotonic()) > 0:
+        while (self._operations or self._jobs or lib.pg_lanes_moving()) and (rest := limit - time.monotonic()) > 0:
             self._turn(rest)
         while self._jobs:
             self._call(self._jobs.popleft())
+        lib.pg_lanes_leave()
         for operation in list(self._operations.values()):
             operation.let_go(OperationCancelled())  # nothing that C may still use is freed
 

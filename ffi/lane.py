@@ -1,107 +1,91 @@
 # SPDX-License-Identifier: Apache-2.0
 """One direction of an XIO handle: reads or writes, one after the other, with as little around each as can be.
 
-A lane is used by one thread at a time. It has a time-out of its own, since the framework's are off by hundreds of
-milliseconds: when the time is over the operation is cancelled, and what has moved until then counts.
+An operation is begun and waited for by one call of C, which holds no lock of Python's; the engine's thread moves the
+bytes without any Python. A lane is used by one thread at a time. It has a time-out of its own, since the framework's
+are off by hundreds of milliseconds: when the time is over the operation is cancelled, and what has moved until then
+counts.
 """
 
 from __future__ import annotations
 
 import contextlib
-import threading
-from collections.abc import Callable
+import time
 
 from pyglobus.ffi import ffi, lib
 from pyglobus.ffi.annotation import Any
 from pyglobus.ffi.engine import engine
-from pyglobus.ffi.errors import EngineError, GlobusError, OperationCancelled, check, from_object
+from pyglobus.ffi.errors import EngineError, GlobusError, OperationCancelled, from_object
 
 # XIO ends a cancelled operation in a millisecond or two; after this long it is stuck.
 _CANCEL_GRACE = 0.3
+# Lanes that C has not let go of: it may still write into their memory.
+_stuck: set[Lane] = set()
 
 
 class Lane:
-    """One direction of a handle: an operation that is begun again and again, and waited for by one thread at a time.
+    """One direction of a handle; freed with its object."""
 
-    It is an `Operation` without what a future costs; that cost is a tenth of the time that a MiB takes.
-    """
-
-    def __init__(self, begin: Callable[[Any, Any, Any, int, int], int], cancel: Callable[[], None]) -> None:
-        """``begin(io, record, memory, length, least)`` starts the operation in C."""
+    def __init__(self, handle: Any, *, writes: bool) -> None:
+        """``handle`` must live until `shut` has been called."""
         self._engine = engine()
-        self._begin_in_c = begin
-        self._cancel = cancel
-        self._io = ffi.gc(lib.pg_xio_io_new(), lib.pg_xio_io_free)
-        self._signal = threading.Lock()
-        self._signal.acquire()
-        self._record: Any = None
-        self._done = True
-        self._stopping = False
-        self._wanted: tuple[Any, int, int] | None = None
-        self._error: BaseException | None = None
+        lane = lib.pg_lane_new(handle, writes)
+        if lane == ffi.NULL:
+            raise MemoryError
+        self._lane = ffi.gc(lane, lib.pg_lane_free)
+        self._came = lib.pg_lane_came(lane)
+        self._memory: Any = None  # what C reads or writes
 
     def run(self, memory: Any, length: int, least: int, seconds: float | None) -> tuple[int, bool]:
         """Move at least so many bytes, for at most so many seconds: how many, and whether the stream has ended.
 
         Raises `OperationCancelled` when the time is over before a byte has moved; `GlobusError` for a failure.
         """
-        if not self._done:
-            raise EngineError("an operation of this XIO handle could not be ended")
-        self._wanted = memory, length, least
-        self._error, self._done, self._stopping = None, False, False
-        self._engine.post(self._begin)
+        lane, came = self._lane, self._came
+        self._engine.require_open()
+        if self in _stuck:
+            if lib.pg_lane_wait(lane, 0.0) != lib.PG_LANE_ENDED:
+                raise EngineError("an operation of this XIO handle could not be ended")
+            _stuck.discard(self)
+        end = None if seconds is None else time.monotonic() + seconds
+        self._memory = memory
         try:
-            ended = self._signal.acquire(timeout=-1 if seconds is None else seconds)
-        except BaseException:
-            self._end_early()
-            raise
-        if not ended:
-            self._end_early()
-        if self._error is not None:
-            raise self._error
-        if self._io.cancelled and not self._io.bytes:
+            state = lib.pg_lane_move(lane, memory, length, least, -1.0 if seconds is None else seconds)
+            while state == lib.PG_LANE_INTERRUPTED:
+                state = lib.pg_lane_wait(lane, -1.0 if end is None else max(end - time.monotonic(), 0.0))
+        finally:
+            if lib.pg_lane_moving(lane):  # the time is over, or a signal's handler has raised something
+                self._end_early()
+            self._memory = None
+        if state == lib.PG_LANE_REFUSED:
+            raise EngineError("the Globus engine is closed")
+        if came.error != ffi.NULL:
+            raise self._engine.submit(self._failure).result()
+        if came.cancelled and not came.bytes:
             raise OperationCancelled
-        return self._io.bytes, bool(self._io.eof)
+        return came.bytes, bool(came.eof)
 
     def _end_early(self) -> None:
-        """Cancel, and wait for the end; if C does not come to one, what it uses is kept, and the lane is closed."""
+        """Cancel, and wait for the end; if C does not come to one, what it uses is kept."""
+        lane, memory = self._lane, self._memory
+        turn = lib.pg_lane_turn(lane)
         with contextlib.suppress(EngineError):
-            self._engine.post(self.stop)
-        if not self._signal.acquire(timeout=_CANCEL_GRACE) and not self._done:
+            self._engine.post(lambda: lib.pg_lane_stop(lane, turn))
+        end = time.monotonic() + _CANCEL_GRACE
+        while (state := lib.pg_lane_wait(lane, max(end - time.monotonic(), 0.0))) == lib.PG_LANE_INTERRUPTED:
+            pass
+        if state != lib.PG_LANE_ENDED:
+            self._kept = memory
+            _stuck.add(self)
             raise OperationCancelled
 
-    def _begin(self) -> None:
-        assert self._wanted is not None
+    def _failure(self) -> GlobusError:
+        error, self._came.error = self._came.error, ffi.NULL
         try:
-            if self._stopping:
-                raise OperationCancelled
-            self._record = self._engine.adopt(self)
-            self._io.bytes = self._io.eof = self._io.cancelled = 0
-            check(self._begin_in_c(self._io, self._record, *self._wanted))
-        except BaseException as error:
-            self._finish(error)
+            return from_object(error)
+        finally:
+            lib.globus_object_free(error)
 
-    def stop(self) -> None:
-        """Ask C to end it; in the engine's thread."""
-        self._stopping = True
-        if self._record is not None:
-            with contextlib.suppress(GlobusError):  # it is ending by itself
-                self._cancel()
-
-    def ended(self) -> None:
-        """The C side has ended; called by the engine."""
-        failed = self._record.error != ffi.NULL
-        self._finish((OperationCancelled() if self._stopping else from_object(self._record.error)) if failed else None)
-
-    def _finish(self, error: BaseException | None) -> None:
-        record, self._record = self._record, None
-        if record is not None:
-            self._engine.disown(record)
-        self._wanted = None
-        self.let_go(error)
-
-    def let_go(self, error: BaseException | None) -> None:
-        """Whoever waits goes on."""
-        self._error, self._done = error, True
-        if self._signal.locked():
-            self._signal.release()
+    def shut(self) -> None:
+        """The handle is about to be closed. In the engine's thread."""
+        lib.pg_lane_shut(self._lane)

@@ -227,12 +227,8 @@ class XioHandle:
             out = ffi.new("globus_xio_handle_t *")
             check(lib.globus_xio_handle_create(out, stack.pointer))
             self.pointer = out[0]
-        self.reads = Lane(
-            lambda io, record, *memory: lib.pg_xio_read(io, record, self.live(), *memory), self.cancel_reads
-        )
-        self.writes = Lane(
-            lambda io, record, *memory: lib.pg_xio_write(io, record, self.live(), *memory), self.cancel_writes
-        )
+        self.reads = Lane(self.pointer, writes=False)
+        self.writes = Lane(self.pointer, writes=True)
 
     def live(self) -> Any:
         """The pointer, of a handle that is not closed."""
@@ -282,9 +278,14 @@ class XioHandle:
     def close(self) -> Operation:
         """Close it; it must not have been closed before."""
         pointer, self.pointer = self.pointer, None
-        return _Io(
-            self._engine, lambda io, record: lib.pg_xio_close(io, record, pointer), lambda: None, lambda _io: None
-        )
+
+        def begin(io: Any, record: Any) -> int:
+            self.reads.shut()
+            self.writes.shut()
+            result: int = lib.pg_xio_close(io, record, pointer)
+            return result
+
+        return _Io(self._engine, begin, lambda: None, lambda _io: None)
 
     def contact(self, *, remote: bool) -> str:
         """``host:port`` of either end, numeric. In the engine's thread."""

@@ -7,8 +7,10 @@ import errno
 import os
 import random
 import select
+import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -257,8 +259,65 @@ def test_a_connection_that_is_reset_says_so(pair: Pair) -> None:
         one.recv(1)
 
 
-def test_closing_lets_go_who_waits(pair: Pair) -> None:
-    one, _ = pair("tcp")
+@OURS
+def test_a_signal_is_handled_while_one_waits(kind: str, pair: Pair) -> None:
+    """The wait goes on afterwards, or ends with what the handler raises; no byte is lost."""
+    one, other = pair(kind)
+
+    class Enough(Exception):
+        pass
+
+    def answer(*_: object) -> None:
+        other.sendall(b"there")
+
+    def give_up(*_: object) -> None:
+        raise Enough
+
+    me = threading.get_ident()
+    before = signal.getsignal(signal.SIGUSR1)
+    try:
+        for limit in (None, 30):
+            one.settimeout(limit)
+            signal.signal(signal.SIGUSR1, answer)
+            threading.Timer(0.1, signal.pthread_kill, (me, signal.SIGUSR1)).start()
+            assert one.recv(10) == b"there"
+            signal.signal(signal.SIGUSR1, give_up)
+            with pytest.raises(Enough):
+                threading.Timer(0.1, signal.pthread_kill, (me, signal.SIGUSR1)).start()
+                one.recv(10)
+            answer()
+            assert one.recv(10) == b"there"
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+@OURS
+def test_a_thread_that_waits_does_not_hold_up_the_end(kind: str, tmp_path: Path) -> None:
+    """As with sockets of Python: a daemon thread just disappears, without a word."""
+    program = f"""
+import threading
+from pyglobus.core.xio import XioOptions, XioSocket
+options = XioOptions(authorization="self")
+listener = XioSocket({kind!r}, options)
+listener.bind(("127.0.0.1", 0))
+listener.listen()
+kept = []
+thread = threading.Thread(target=lambda: kept.append(listener.accept()[0]))
+thread.start()
+one = XioSocket({kind!r}, options)
+one.connect(listener.getsockname())
+thread.join()
+begun = threading.Event()
+threading.Thread(target=lambda: (begun.set(), one.recv(1)), daemon=True).start()
+begun.wait()
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+
+
+@OURS
+def test_closing_lets_go_who_waits(kind: str, pair: Pair) -> None:
+    one, _ = pair(kind)
     with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(one.recv, 1)
         select.select([], [], [], 0.05)  # let it begin to wait; if it has not, the result is the same

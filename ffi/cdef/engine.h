@@ -3,6 +3,7 @@ typedef struct { uint64_t id; globus_object_t *error; int local_errno; int ftp_c
 int pg_engine_open(const char **failed);
 void pg_engine_turn(double seconds);
 void pg_engine_wake(void);
+void pg_engine_refuse(void);
 pg_operation *pg_engine_take(void);
 pg_operation *pg_operation_new(uint64_t id);
 void pg_operation_free(pg_operation *operation);

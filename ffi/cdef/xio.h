@@ -15,7 +15,7 @@ typedef struct
     const char *interface; int port; int backlog; int first; int last; int send_buffer; int receive_buffer;
     int nodelay; int keepalive; int reuse; int ipv4_only; ...;
 } pg_xio_net;
-typedef struct pg_xio_io { size_t bytes; int eof; int cancelled; globus_xio_handle_t handle; ...; } pg_xio_io;
+typedef struct pg_xio_io { int eof; int cancelled; globus_xio_handle_t handle; ...; } pg_xio_io;
 
 globus_result_t globus_xio_driver_load(const char *name, globus_xio_driver_t *driver);
 globus_result_t globus_xio_stack_init(globus_xio_stack_t *stack, globus_xio_attr_t attr);
@@ -55,10 +55,6 @@ pg_xio_io *pg_xio_io_new(void);
 void pg_xio_io_free(pg_xio_io *io);
 globus_result_t pg_xio_open(pg_xio_io *io, pg_operation *operation, globus_xio_handle_t handle, const char *contact,
     globus_xio_attr_t attr);
-globus_result_t pg_xio_read(pg_xio_io *io, pg_operation *operation, globus_xio_handle_t handle, void *buffer, size_t length,
-    size_t least);
-globus_result_t pg_xio_write(pg_xio_io *io, pg_operation *operation, globus_xio_handle_t handle, const void *buffer,
-    size_t length, size_t least);
 globus_result_t pg_xio_accept(pg_xio_io *io, pg_operation *operation, globus_xio_server_t server);
 globus_result_t pg_xio_close(pg_xio_io *io, pg_operation *operation, globus_xio_handle_t handle);
 globus_result_t pg_xio_close_server(pg_xio_io *io, pg_operation *operation, globus_xio_server_t server);

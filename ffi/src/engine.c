@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -25,12 +26,36 @@ static struct
     globus_xio_handle_t handle;
     int                 write_fd;
     atomic_flag         pending;
+    atomic_int          called;         /* by pg_engine_wake(): the loop is to be left */
+    pthread_mutex_t     gate;           /* of the jobs and of closed */
+    pg_job *            jobs;
+    pg_job **           last_job;
+    int                 closed;
     globus_byte_t       buffer[16];
     pg_operation *      first;
     pg_operation **     last;
-} engine = { .write_fd = -1, .pending = ATOMIC_FLAG_INIT, .last = &engine.first };
+} engine = {
+    .write_fd = -1, .pending = ATOMIC_FLAG_INIT, .gate = PTHREAD_MUTEX_INITIALIZER, .last_job = &engine.jobs,
+    .last = &engine.first
+};
 
 static void pg_listen(void);
+
+static void pg_run_jobs(void)
+{
+    pg_job *job, *next;
+
+    pthread_mutex_lock(&engine.gate);
+    job = engine.jobs;
+    engine.jobs = NULL;
+    engine.last_job = &engine.jobs;
+    pthread_mutex_unlock(&engine.gate);
+    for (; job != NULL; job = next)
+    {
+        next = job->next;       /* who waits for the job may use it again as soon as it has run */
+        job->run(job);
+    }
+}
 
 static void pg_woken(globus_xio_handle_t handle, globus_result_t result, globus_byte_t *buffer, globus_size_t length,
     globus_size_t nbytes, globus_xio_data_descriptor_t descriptor, void *arg)
@@ -43,7 +68,11 @@ static void pg_woken(globus_xio_handle_t handle, globus_result_t result, globus_
     }
     atomic_flag_clear(&engine.pending);
     pg_listen();
-    globus_callback_signal_poll();
+    pg_run_jobs();
+    if (atomic_exchange(&engine.called, 0))
+    {
+        globus_callback_signal_poll();
+    }
 }
 
 static void pg_listen(void)
@@ -166,12 +195,50 @@ void pg_engine_turn(double seconds)
     globus_callback_space_poll(&stop, GLOBUS_CALLBACK_GLOBAL_SPACE);
 }
 
-void pg_engine_wake(void)
+static void pg_knock(void)
 {
     if (!atomic_flag_test_and_set(&engine.pending) && write(engine.write_fd, "", 1) < 0)
     {
         atomic_flag_clear(&engine.pending);     /* full is impossible (one byte at most); not open: nobody sleeps */
     }
+}
+
+void pg_engine_wake(void)
+{
+    atomic_store(&engine.called, 1);
+    pg_knock();
+}
+
+int pg_engine_hand(pg_job *job)
+{
+    int closed;
+
+    job->next = NULL;
+    pthread_mutex_lock(&engine.gate);
+    if (!(closed = engine.closed))
+    {
+        *engine.last_job = job;
+        engine.last_job = &job->next;
+    }
+    pthread_mutex_unlock(&engine.gate);
+    if (!closed)
+    {
+        pg_knock();
+    }
+    return closed;
+}
+
+void pg_engine_refuse(void)
+{
+    pthread_mutex_lock(&engine.gate);
+    engine.closed = 1;
+    pthread_mutex_unlock(&engine.gate);
+    pg_run_jobs();
+}
+
+int pg_engine_closes(void)
+{
+    return engine.closed;       /* set by the engine's thread alone */
 }
 
 pg_operation *pg_engine_take(void)

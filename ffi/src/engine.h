@@ -3,7 +3,7 @@
  * The event loop that owns every Globus call, and the record of one asynchronous operation in it.
  *
  * Thread model "none": the toolkit has no locks, so one thread alone may be inside it. All functions here belong to that
- * thread, except pg_engine_wake(), which any thread may call.
+ * thread, except pg_engine_wake() and pg_engine_hand(), which any thread may call.
  */
 #ifndef PG_ENGINE_H
 #define PG_ENGINE_H
@@ -23,11 +23,25 @@ struct pg_operation
     pg_operation *      next;           /* queue of the finished */
 };
 
+/* What another thread has C do in the engine's thread, inside the event loop. */
+typedef struct pg_job pg_job;
+struct pg_job
+{
+    void              (*run)(pg_job *job);
+    pg_job *            next;           /* queue of those that wait for their turn */
+};
+
 /* 0, or the return code of what does not start; its name is then in *failed. */
 int             pg_engine_open(const char **failed);
 /* Run callbacks until something finished, pg_engine_wake() was called or the seconds are over (negative: no limit). */
 void            pg_engine_turn(double seconds);
 void            pg_engine_wake(void);
+/* Queue a job, which must live until it has run; not 0: the engine takes no more. */
+int             pg_engine_hand(pg_job *job);
+/* Take no more jobs, and run those that wait. */
+void            pg_engine_refuse(void);
+/* Whether pg_engine_refuse() has been called. */
+int             pg_engine_closes(void);
 /* The next finished operation, or NULL. */
 pg_operation *  pg_engine_take(void);
 /* Open a descriptor with XIO, whose close leaves it open: for pipes, terminals and sockets. opened NULL: before this returns. */

@@ -173,16 +173,6 @@ static void pg_xio_done(globus_xio_handle_t handle, globus_result_t result, void
     pg_xio_finish(arg, result);
 }
 
-static void pg_xio_moved(globus_xio_handle_t handle, globus_result_t result, globus_byte_t *buffer, globus_size_t length,
-    globus_size_t nbytes, globus_xio_data_descriptor_t descriptor, void *arg)
-{
-    pg_xio_io *io = arg;
-
-    (void) handle; (void) buffer; (void) length; (void) descriptor;
-    io->bytes = nbytes;
-    pg_xio_finish(io, result);
-}
-
 static void pg_xio_accepted(globus_xio_server_t server, globus_xio_handle_t handle, globus_result_t result, void *arg)
 {
     pg_xio_io *io = arg;
@@ -203,20 +193,6 @@ globus_result_t pg_xio_open(pg_xio_io *io, pg_operation *operation, globus_xio_h
 {
     io->operation = operation;
     return globus_xio_register_open(handle, contact, attr, pg_xio_done, io);
-}
-
-globus_result_t pg_xio_read(pg_xio_io *io, pg_operation *operation, globus_xio_handle_t handle, void *buffer, size_t length,
-    size_t least)
-{
-    io->operation = operation;
-    return globus_xio_register_read(handle, buffer, length, least, NULL, pg_xio_moved, io);
-}
-
-globus_result_t pg_xio_write(pg_xio_io *io, pg_operation *operation, globus_xio_handle_t handle, const void *buffer,
-    size_t length, size_t least)
-{
-    io->operation = operation;
-    return globus_xio_register_write(handle, (globus_byte_t *) buffer, length, least, NULL, pg_xio_moved, io);
 }
 
 globus_result_t pg_xio_accept(pg_xio_io *io, pg_operation *operation, globus_xio_server_t server)

@@ -45,7 +45,6 @@ typedef struct
 typedef struct pg_xio_io
 {
     pg_operation *      operation;
-    size_t              bytes;
     int                 eof;
     int                 cancelled;
     globus_xio_handle_t handle;     /* accepted */
@@ -62,11 +61,6 @@ pg_xio_io *     pg_xio_io_new(void);
 void            pg_xio_io_free(pg_xio_io *io);
 globus_result_t pg_xio_open(pg_xio_io *io, pg_operation *operation, globus_xio_handle_t handle, const char *contact,
     globus_xio_attr_t attr);
-/* Ends with at least so many bytes, or at the end of the stream. */
-globus_result_t pg_xio_read(pg_xio_io *io, pg_operation *operation, globus_xio_handle_t handle, void *buffer, size_t length,
-    size_t least);
-globus_result_t pg_xio_write(pg_xio_io *io, pg_operation *operation, globus_xio_handle_t handle, const void *buffer,
-    size_t length, size_t least);
 globus_result_t pg_xio_accept(pg_xio_io *io, pg_operation *operation, globus_xio_server_t server);
 globus_result_t pg_xio_close(pg_xio_io *io, pg_operation *operation, globus_xio_handle_t handle);
 globus_result_t pg_xio_close_server(pg_xio_io *io, pg_operation *operation, globus_xio_server_t server);
