@@ -21,11 +21,12 @@ from benchmarks import report
 from benchmarks.cases import CASES as SINGLE
 from benchmarks.cases import Case
 from benchmarks.field import Field
+from benchmarks.kept import FETCHES
 from benchmarks.stopwatch import Reading, Stopwatch
 from benchmarks.trees import TREES
 
 RESULTS = Path(__file__).with_name("results")
-CASES: Mapping[str, Case] = {**SINGLE, **{case.name: case for case in TREES}}
+CASES: Mapping[str, Case] = {**SINGLE, **{case.name: case for case in (*FETCHES, *TREES)}}
 UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 

@@ -17,11 +17,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 from benchmarks.distance import Distance
-from pyglobus.core.sandbox import Sandbox, Server
+from pyglobus.core.sandbox import Sandbox, Server, services
 
 MIB = 1 << 20
+_PASS_PHRASE = b"kept for measuring"
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,15 @@ class File:
     @cached_property
     def digest(self) -> str:
         return digest(self.path)
+
+
+class Kept(NamedTuple):
+    """A credential that a MyProxy server keeps; ``pass_phrase`` is a file with a line."""
+
+    server: str
+    port: int
+    username: str
+    pass_phrase: Path
 
 
 class Field:
@@ -50,7 +61,7 @@ class Field:
         # All that a sandbox makes lies in the temporary directory, if there is no other for sockets and the like.
         os.environ.pop("XDG_RUNTIME_DIR", None)
         tempfile.tempdir = str(self._directory)
-        self._grid = Sandbox()
+        self._grid = Sandbox(run=(*services.DEFAULT, "myproxy"))
         self._grid.start()
         if not self._grid.data_dir.is_relative_to(self._directory.resolve()):
             self._grid.stop()
@@ -132,6 +143,22 @@ class Field:
         certificate, key = self.local / "usercert.pem", self.local / "userkey.pem"
         Authority.create(key=rsa_key()).issue("Ada Lovelace").save(certificate, key)
         return ["-cert", str(certificate), "-key", str(key)]
+
+    @cached_property
+    def kept(self) -> Kept:
+        """A user's credential at the grid's MyProxy server."""
+        from pyglobus.core.myproxy import credentials
+        from pyglobus.core.myproxy.contact import Contact
+        from pyglobus.core.myproxy.session import Session
+        from pyglobus.core.x509.keys import rsa_key
+
+        server = Contact("localhost", self._grid.servers["myproxy"].port)
+        credential = self._grid.authority.issue("Keeper").proxy(key=rsa_key())
+        with Session((server,), credential=credential, environ=self._grid.env) as session:
+            credentials.put(session, username="ada", pass_phrase=_PASS_PHRASE)
+        phrase = self.local / "phrase"
+        phrase.write_bytes(_PASS_PHRASE + b"\n")
+        return Kept(server.host, server.port, "ada", phrase)
 
     @property
     def _port(self) -> int:
