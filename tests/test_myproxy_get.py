@@ -22,9 +22,11 @@ import pexpect
 import pytest
 from cryptography.hazmat.primitives import serialization
 
+from pyglobus.core import files
 from pyglobus.core.myproxy import contact, credentials
 from pyglobus.core.myproxy.session import Session
 from pyglobus.core.sandbox.authority import Authority, Issued
+from pyglobus.core.x509.credential import chain_pem
 from pyglobus.core.x509.keys import rsa_key
 from tests import myproxywire
 from tests.myproxywire import OK, Server
@@ -429,3 +431,38 @@ def test_a_session_is_good_in_a_program_too(keeper: Keeper) -> None:
         found = credentials.get(session, username="ada", pass_phrase=keeper.pass_phrase.encode())
     assert found.credential.identity == keeper.grid.user.subject
     assert "PRIVATE" not in repr(found)
+
+
+# --- what is kept has ended -------------------------------------------------------------------------------------------
+
+
+def test_a_stored_credential_that_has_expired_is_told(get: Callable[..., Done], keeper: Keeper, tmp_path: Path) -> None:
+    """Servers keep what has ended until somebody clears it away, and hand it out; the C tool says that all is well."""
+    now = dt.datetime.now(dt.UTC)
+    old = keeper.grid.authority.issue("Ada Lovelace").proxy(
+        not_before=now - dt.timedelta(hours=2), not_after=now - dt.timedelta(hours=1)
+    )
+    store = keeper.grid.directory / "myproxy"
+    files.write(
+        store / "ended.creds",
+        old.certificate_pem() + old.key_pem(keeper.pass_phrase.encode()) + chain_pem(old.chain),
+    )
+    files.write(store / "ended.data", (store / "ada.data").read_bytes())
+    if os.geteuid() == 0:
+        for name in ("ended.creds", "ended.data"):
+            os.chown(store / name, (store / "ada.data").stat().st_uid, -1)
+    (tmp_path / "out").write_text("old")
+    theirs = get("-S", "-l", "ended", "-o", "theirs", program="myproxy-logon")
+    ours = get("-S", "-l", "ended", "-o", "out")
+    assert (ours.returncode, theirs.returncode) == (1, 0)
+    assert "expired" in ours.stderr.splitlines()[0], ours.stderr
+    assert (tmp_path / "out").read_text() == "old"
+
+
+def test_a_closed_standard_input_is_told(tmp_path: Path, env: dict[str, str]) -> None:
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$0" -S -o out <&-', GET], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1
+    assert "standard input" in done.stderr
+    assert not (tmp_path / "out").exists()

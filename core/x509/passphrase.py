@@ -6,6 +6,7 @@ They are bytes, as typed; the first line counts, without its end. None of these 
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Mapping
@@ -21,7 +22,12 @@ def from_descriptor(descriptor: int) -> bytes:
     """The next line; what follows it stays unread, for whoever reads the same input next."""
     line = bytearray()
     while len(line) <= MAX_BYTES:
-        byte = os.read(descriptor, 1)
+        try:
+            byte = os.read(descriptor, 1)
+        except OSError as error:
+            raise _refused(
+                "standard input", "it is closed" if error.errno == errno.EBADF else error.strerror
+            ) from error
         if byte in (b"", b"\n"):
             break
         line += byte

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +60,7 @@ def _content(path: Path) -> bytes:
     from pyglobus.core.x509.filerules import MAX_SIZE
 
     try:
-        if str(path) == "-":
-            return sys.stdin.buffer.read(MAX_SIZE + 1)
-        with path.open("rb") as stream:
+        with open(0, "rb", closefd=False) if str(path) == "-" else path.open("rb") as stream:
             return stream.read(MAX_SIZE + 1)
     except OSError as error:
         raise errors.NotFound("cannot read request", where=str(path), why=error.strerror, errno=error.errno) from error
