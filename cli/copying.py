@@ -59,6 +59,7 @@ class TransferDisplay:
             self._rates.end(event.result.bytes, event.result.seconds)
 
     def _start(self, event: Started) -> None:
+        self._lifetime.update(0, event.total, 0.0)
         record = {"source": event.source, "destination": event.destination, "route": event.route, "total": event.total}
         self._output.event("started", record, "")
         self._output.detail(f"{event.route}: {event.source} -> {event.destination}")
@@ -102,7 +103,7 @@ class JobDisplay:
 
         if isinstance(event, job.JobProgress):
             total = event.total if event.planned else None
-            self._lifetime.update(event.bytes, total, event.seconds)
+            self._lifetime.update(event.bytes, event.total, event.seconds)
             moving = [(moving.source, moving.bytes, moving.size) for moving in event.moving]
             gone = event.done + event.failed + event.skipped
             files = Files(gone, event.files, event.planned, event.failed, moving)
@@ -115,6 +116,7 @@ class JobDisplay:
             self._start(event.source, event.destination)
         elif isinstance(event, job.PlanComplete):
             self._output.event("plan", event._asdict(), "")
+            self._lifetime.update(0, event.bytes, 0.0)
         elif isinstance(event, job.FilePlanned):
             size = "" if event.size is None else f" ({format_size(event.size)})"
             self._output.event("copy", event._asdict(), f"copy {event.source} -> {event.destination}{size}")

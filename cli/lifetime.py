@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the credential lives as long as the job: asked before it begins, and estimated from the rate while it runs.
+"""Whether the credential lives as long as the job: asked before it begins, and estimated while it runs: at first from its
+size, as if the network were a fast one, then from the rate.
 
 A proxy that ends in the middle lets what is under way go on, but nobody can log in any more.
 """
 
 from __future__ import annotations
 
+import math
+import time
 from typing import TYPE_CHECKING
 
 from pyglobus.cli.units import format_duration
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
 # Seconds until the rate tells anything; and a life that is short for any job.
 _SETTLED = 5.0
 _SHORT = 300.0
+# Bytes a second of a fast network (10 Gbit/s). What it does in a minute is worth no look at a credential.
+_FASTEST = 1.25e9
+_MINUTE = 60.0
 
 
 class Lifetime:
@@ -28,6 +34,8 @@ class Lifetime:
         paths = {options.source.credential, options.destination.credential}
         self._paths = sorted(paths, key=str) if secure else []
         self._warned = False
+        # When the first of them ends, on the clock of `time.monotonic`, as far as was looked.
+        self._end = 0.0
 
     def require(self, seconds: float) -> None:
         """Raise `errors.CredentialError` unless there are so many seconds left."""
@@ -50,20 +58,28 @@ class Lifetime:
         self._compare(_SHORT, "the credential ends in {left}")
 
     def update(self, done: int, total: int | None, seconds: float) -> None:
-        """Warn once if at this rate the rest takes longer than the credential lives."""
-        if not self._warned and total is not None and seconds >= _SETTLED and done > 0:
-            rest = (total - done) * seconds / done
-            text = f"the credential ends in {{left}}, and the rest takes {format_duration(rest)} at this rate"
-            self._compare(rest, text)
+        """Warn once if the rest takes longer than the credential lives: at this rate, or, until that tells anything,
+        on a fast network. ``total`` may still grow.
+        """
+        if self._warned or not self._paths or total is None:
+            return
+        if seconds >= _SETTLED and done > 0:
+            rest, how = (total - done) * seconds / done, "at this rate"
+        else:
+            rest, how = (total - done) / _FASTEST, "or more, even at 10 Gbit/s"
+        if rest > _MINUTE and time.monotonic() + rest > self._end:
+            self._compare(rest, f"the credential ends in {{left}}, and the rest takes {format_duration(rest)} {how}")
 
     def _compare(self, needed: float, text: str) -> None:
         from pyglobus.core.credential import inspect
 
+        self._end = math.inf
         for path in self._paths:
             try:
                 left = inspect(path).remaining
             except errors.Error:
                 return  # the login says it better
+            self._end = min(self._end, time.monotonic() + left)
             if left < needed and not self._warned:
                 self._warned = True
                 said = text.format(left=format_duration(max(0, left)))

@@ -176,6 +176,22 @@ def test_short_life_is_told(tree: Path, grid: Sandbox, served: Path, copy: Copy,
     assert "the credential ends in" not in copy("-r", "-cd", f"{tree}/", target).stderr
 
 
+def test_life_against_the_size(grid: Sandbox, served: Path, copy: Copy, tmp_path: Path) -> None:
+    """What no network brings over in that time is told of before a byte moves; a file of no size is told nothing of."""
+    proxy = tmp_path / "proxy"
+    keys = ["-cert", str(grid.user.certificate), "-key", str(grid.user.key)]
+    making = [str(Path(sys.executable).with_name("proxy-init")), "-valid", "0:30", "-out", str(proxy), *keys]
+    subprocess.run(making, env=grid.env, check=True, capture_output=True)
+    sparse = tmp_path / "from" / "sparse"
+    sparse.parent.mkdir()
+    for size, warned in ((4 << 40, True), (1 << 40, False)):
+        with sparse.open("wb") as file:
+            file.truncate(size)
+        words = "--dry-run", "-r", f"{sparse.parent}/", grid.gsiftp_url(served) + "/"
+        said = copy(*words, env={"X509_USER_PROXY": str(proxy)}).stderr
+        assert ("even at 10 Gbit/s" in said) == warned, said
+
+
 def test_life_against_the_rate() -> None:
     """A rest that takes longer than the credential lives is told of once."""
     from pyglobus.cli.lifetime import Lifetime
