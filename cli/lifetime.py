@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the credential lives as long as the job: asked before it begins, and estimated while it runs: at first from its
-size, as if the network were a fast one, then from the rate.
+"""Whether the credential lives as long as the job: asked before it begins, and estimated while it runs.
+
+At first the size is measured against a fast network, later what is left against the rate.
 
 A proxy that ends in the middle lets what is under way go on, but nobody can log in any more.
 """
