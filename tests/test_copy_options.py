@@ -265,7 +265,12 @@ def test_output_is_that_of_the_c_tool(
     (tmp_path / "file").write_bytes(b"x" * 1_000_000)
     for name in ("file", "other"):
         pair = f"file://{tmp_path}/file", grid.gsiftp_url(served / name)
-        ours, theirs = copy(flag, *pair, text=False, errors=None).stdout, url_copy(flag, *pair).stdout
+        ours = copy(flag, *pair, text=False, errors=None).stdout
+        theirs = url_copy(flag, *pair).stdout
+        for _ in range(5):
+            if flag not in ("-vb", "-verbose-perf") or "MB/sec" in theirs:
+                break
+            theirs = url_copy(flag, *pair).stdout  # once in a hundred short copies it shows no rate
         # Read as text, the C tool's carriage returns become line breaks.
         assert shape(ours.decode()).replace("\r\n", "\n") == shape(theirs)
 
