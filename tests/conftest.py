@@ -54,6 +54,7 @@ hypothesis.settings.register_profile("pyglobus", deadline=None)
 hypothesis.settings.load_profile("pyglobus")
 
 CommandRunner = Callable[..., "subprocess.CompletedProcess[str]"]
+Done = subprocess.CompletedProcess[str]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -219,6 +220,22 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     return made
 
 
+@pytest.fixture(scope="session")
+def ada(grid: Sandbox) -> Issued:
+    """The grid's user."""
+    from pyglobus.core.sandbox.authority import Issued
+
+    return Issued.load(grid.user.certificate, grid.user.key)
+
+
+@pytest.fixture(scope="session")
+def spare() -> Any:
+    """An RSA key."""
+    from pyglobus.core.x509.keys import rsa_key
+
+    return rsa_key()
+
+
 @dataclass(frozen=True)
 class Keeper:
     """A grid with two MyProxy servers, one that keeps credentials and one that issues certificates.
@@ -242,6 +259,20 @@ class Keeper:
         (directory / "phrase").write_text(f"{self.pass_phrase}\n")
         shutil.copy(self.grid.user.proxy, directory / "proxy")
         return self.grid.variables | {"X509_USER_PROXY": str(directory / "proxy"), "LOGNAME": "ada"}
+
+    def run(self, *command: str, cwd: Path, env: Mapping[str, str], lines: tuple[str, ...] = ()) -> Done:
+        """Run a command without a terminal, with these lines (or the pass phrase) at its standard input."""
+        return subprocess.run(
+            command,
+            cwd=cwd,
+            env=env,
+            input="".join(f"{line}\n" for line in lines or (self.pass_phrase,)),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            start_new_session=True,
+        )
 
 
 @pytest.fixture(scope="session")

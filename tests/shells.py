@@ -37,10 +37,20 @@ def started(shell: str, home: Path, environment: Mapping[str, str], *arguments: 
     return child
 
 
-def closed(child: pexpect.spawn[str]) -> None:
-    child.sendcontrol("c")
-    child.sendline("exit")
-    child.close(force=True)
+def completing(child: pexpect.spawn[str]) -> Iterator[Shell]:
+    """Complete lines, and end the shell afterwards."""
+
+    def complete(line: str) -> str:
+        child.send(f"{line}\t\x0f")
+        child.expect(r"\n<(.*)>\r*\n")
+        return f"{child.before}\n{child.match[1]}"  # type: ignore[index]
+
+    try:
+        yield complete
+    finally:
+        child.sendcontrol("c")
+        child.sendline("exit")
+        child.close(force=True)
 
 
 @contextmanager
@@ -56,15 +66,7 @@ def bash(home: Path, environment: Mapping[str, str] = NOTHING) -> Iterator[Shell
     child.sendline("bind 'set bell-style none'; PS1=; echo rea''dy")
     child.expect("\nready\r\n")
 
-    def complete(line: str) -> str:
-        child.send(f"{line}\t\x0f")
-        child.expect(r"\n<(.*)>\r\n")
-        return f"{child.before}\n{child.match[1]}"  # type: ignore[index]
-
-    try:
-        yield complete
-    finally:
-        closed(child)
+    yield from completing(child)
 
 
 @contextmanager
@@ -76,15 +78,7 @@ def zsh(home: Path, environment: Mapping[str, str] = NOTHING) -> Iterator[Shell]
     child.sendline("PS1=; echo rea''dy")
     child.expect("\nready\r\n")
 
-    def complete(line: str) -> str:
-        child.send(f"{line}\t\x0f")
-        child.expect(r"\n<(.*)>\r*\n")
-        return f"{child.before}\n{child.match[1]}"  # type: ignore[index]
-
-    try:
-        yield complete
-    finally:
-        closed(child)
+    yield from completing(child)
 
 
 @contextmanager
@@ -97,15 +91,7 @@ def fish(home: Path, environment: Mapping[str, str] = NOTHING) -> Iterator[Shell
     child.sendline("bind \\co show; function fish_prompt; end; echo rea''dy")
     child.expect("\nready\r\n")
 
-    def complete(line: str) -> str:
-        child.send(f"{line}\t\x0f")
-        child.expect(r"\n<(.*)>\r\n")
-        return f"{child.before}\n{child.match[1]}"  # type: ignore[index]
-
-    try:
-        yield complete
-    finally:
-        closed(child)
+    yield from completing(child)
 
 
 def after(shell: Shell, line: str) -> str:

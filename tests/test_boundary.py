@@ -30,6 +30,7 @@ from pyglobus.ffi.meter import Meter
 from pyglobus.ffi.relay import RelayEnd, relay
 from tests.pace import PACE, PROMPT, VALGRIND
 from tests.stalling import Stalling
+from tests.waiting import wait_until
 
 PATIENCE = 20 * PACE
 CLIENT = ClientSettings("test")
@@ -113,12 +114,9 @@ def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-def settled(expected: int) -> int:
-    """Connections are closed politely, when the server has said goodbye: wait for that, at most a moment."""
-    deadline = time.monotonic() + 5
-    while descriptors() > expected and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return descriptors()
+def settle(most: int) -> None:
+    """Wait until no more descriptors are open: connections are closed politely, when the server has said goodbye."""
+    wait_until(lambda: descriptors() <= most)
 
 
 def test_a_thousand_copies_leave_nothing_behind(grid: Sandbox, served: Path, tmp_path: Path) -> None:
@@ -160,7 +158,7 @@ def test_a_thousand_copies_leave_nothing_behind(grid: Sandbox, served: Path, tmp
         run(2 if VALGRIND else 50)
         gc.collect()
         assert VALGRIND or resident() - memory < 2 << 20
-        assert settled(before) <= before
+        settle(before)
 
 
 def test_cancelled_copies_leave_nothing_behind(grid: Sandbox, served: Path, tmp_path: Path) -> None:
@@ -184,7 +182,7 @@ def test_cancelled_copies_leave_nothing_behind(grid: Sandbox, served: Path, tmp_
         run(10 if VALGRIND else 100)
         gc.collect()
         assert VALGRIND or resident() - memory < 2 << 20
-        assert settled(before) <= before
+        settle(before)
 
 
 def test_a_descriptor_may_be_closed_once_the_copy_has_started(grid: Sandbox, served: Path, tmp_path: Path) -> None:
@@ -467,7 +465,7 @@ def test_two_hundred_refused_connections_from_four_threads() -> None:
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(refused, range(20 if VALGRIND else 200)))
-    assert settled(before) <= before
+    settle(before)
 
 
 def test_threads_with_handles_of_their_own(grid: Sandbox, served: Path, tmp_path: Path) -> None:

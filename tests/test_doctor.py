@@ -31,7 +31,7 @@ from pyglobus.core.doctor.server import Target
 from pyglobus.core.sandbox import Sandbox
 from pyglobus.core.sandbox.authority import Authority, Issued
 from pyglobus.core.x509 import request
-from pyglobus.core.x509.keys import ec_key, rsa_key
+from pyglobus.core.x509.keys import ec_key
 from pyglobus.core.x509.proxytype import LIMITED
 from tests.faults.case import apart
 from tests.faults.doctor import two_hours_behind
@@ -39,18 +39,6 @@ from tests.faults.lab import HOUR, Lab, Record, revoke
 from tests.faults.played import play, saying, silence
 
 SESAME = "open sesame"
-
-
-@pytest.fixture(scope="module")
-def ada(grid: Sandbox) -> Issued:
-    """The grid's user."""
-    return Issued.load(grid.user.certificate, grid.user.key)
-
-
-@pytest.fixture(scope="module")
-def spare() -> Any:
-    """An RSA key."""
-    return rsa_key()
 
 
 @pytest.fixture

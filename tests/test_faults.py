@@ -27,7 +27,6 @@ from pyglobus.core.faults.verdict import FAULTS
 from pyglobus.core.sandbox import Sandbox
 from pyglobus.core.sandbox.authority import Issued
 from pyglobus.core.transfer import copy
-from pyglobus.core.x509.keys import rsa_key
 from pyglobus.ffi.engine import engine
 from pyglobus.ffi.errors import GlobusError, OperationCancelled
 from pyglobus.ffi.ftp import FtpHandle, FtpOptions, Span
@@ -37,18 +36,6 @@ from tests.faults.case import (
 )
 from tests.faults.lab import Lab
 from tests.faults.played import closed_port
-
-
-@pytest.fixture(scope="module")
-def ada(grid: Sandbox) -> Issued:
-    """The grid's user."""
-    return Issued.load(grid.user.certificate, grid.user.key)
-
-
-@pytest.fixture(scope="module")
-def spare() -> Any:
-    """An RSA key."""
-    return rsa_key()
 
 
 @pytest.fixture

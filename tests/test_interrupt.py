@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -21,6 +20,8 @@ import pytest
 
 from pyglobus.core.sandbox import Sandbox, Server
 from tests.pace import PROMPT
+from tests.sides import hollow, two_sides
+from tests.waiting import wait_until
 
 COPY = str(Path(sys.executable).with_name("pyglobus-url-copy"))
 BIG = 2 << 30
@@ -90,31 +91,17 @@ class Field:
 
 
 def wait_for(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 20
-    while True:
-        with suppress(FileNotFoundError):
-            if condition():
-                return
-        if process.poll() is not None:
-            raise Ended(process.stderr and process.stderr.read())
-        assert time.monotonic() < deadline
-        time.sleep(0.002)  # a file that grows tells nobody
+    if not wait_until(condition, unless=lambda: process.poll() is not None):
+        raise Ended(process.stderr and process.stderr.read())
 
 
 @pytest.fixture(scope="module")
 def field(memory_grid: Sandbox, memory: Path) -> Iterator[Field]:
-    here, there = memory / "interrupt", memory_grid.data_dir / "interrupt"
-    for directory in (here, there):
-        directory.mkdir()
-        with (directory / "big").open("wb") as file:
-            file.truncate(BIG)
-        (directory / "big").chmod(0o644)
-    if os.geteuid() == 0:
-        there.chmod(0o777)
-    with memory_grid.start_gridftp() as one, memory_grid.start_gridftp() as other:
-        yield Field(memory_grid, one, other, here, there)
-    for directory in (here, there):
-        shutil.rmtree(directory)
+    with two_sides(memory_grid, memory, "interrupt") as (here, there):
+        for directory in (here, there):
+            hollow(directory / "big", BIG)
+        with memory_grid.start_gridftp() as one, memory_grid.start_gridftp() as other:
+            yield Field(memory_grid, one, other, here, there)
 
 
 @pytest.fixture

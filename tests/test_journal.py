@@ -13,7 +13,6 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +28,7 @@ from pyglobus.core.plan import Item, Pair
 from pyglobus.core.sandbox import Sandbox
 from pyglobus.core.transfer import Result
 from pyglobus.core.url import parse
+from tests.waiting import wait_until
 
 COPY = str(Path(sys.executable).with_name("pyglobus-url-copy"))
 #: How often a job is killed; 20 is what the suite has no time for.
@@ -116,11 +116,7 @@ def test_killed_at_random_moments(tree: Tree, tmp_path: Path) -> None:
 
 
 def wait_for_records(path: Path, count: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
-    while process.poll() is None and time.monotonic() < deadline:
-        if path.exists() and path.read_bytes().count(b'\n["done"') >= count:
-            return
-        time.sleep(0.001)  # a file that grows tells nobody
+    wait_until(lambda: path.read_bytes().count(b'\n["done"') >= count, unless=lambda: process.poll() is not None)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

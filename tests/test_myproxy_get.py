@@ -50,17 +50,8 @@ def get(keeper: Keeper, tmp_path: Path, env: dict[str, str]) -> Callable[..., Do
     """Run myproxy-get (or ``program``) in ``tmp_path``, with the pass phrase on standard input."""
 
     def run(*words: str, program: str = GET, phrase: str | None = None, **more: str) -> Done:
-        return subprocess.run(
-            [program, *words],
-            cwd=tmp_path,
-            env=env | more,
-            input=f"{keeper.pass_phrase if phrase is None else phrase}\n",
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-            start_new_session=True,
-        )
+        lines = () if phrase is None else (phrase,)
+        return keeper.run(program, *words, cwd=tmp_path, env=env | more, lines=lines)
 
     return run
 

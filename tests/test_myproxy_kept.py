@@ -59,17 +59,7 @@ def run(keeper: Keeper, tmp_path: Path, env: dict[str, str]) -> Callable[..., Do
     """Run a command, with lines for its standard input."""
 
     def call(command: str, *words: str, lines: tuple[str, ...] = (), **more: str) -> Done:
-        return subprocess.run(
-            [*command.split(), *words],
-            cwd=tmp_path,
-            env=env | more,
-            input="".join(f"{line}\n" for line in lines or (keeper.pass_phrase,)),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-            start_new_session=True,
-        )
+        return keeper.run(*command.split(), *words, cwd=tmp_path, env=env | more, lines=lines)
 
     return call
 

@@ -34,18 +34,10 @@ def env(keeper: Keeper, tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def get(tmp_path: Path, env: dict[str, str]) -> Callable[..., Done]:
+def get(keeper: Keeper, tmp_path: Path, env: dict[str, str]) -> Callable[..., Done]:
     def run(*words: str, **more: str) -> Done:
-        return subprocess.run(
-            [GET, "--passphrase-file", "phrase", "-o", "out", *words],
-            cwd=tmp_path,
-            env=env | more,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-            start_new_session=True,
-        )
+        command = (GET, "--passphrase-file", "phrase", "-o", "out", *words)
+        return keeper.run(*command, cwd=tmp_path, env=env | more)
 
     return run
 

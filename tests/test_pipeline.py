@@ -51,14 +51,19 @@ def names(local: Path, remote: Path, count: int) -> list[PipelineFile]:
     return [PipelineFile(number, str(local / f"f{number}"), str(remote / f"f{number}")) for number in range(count)]
 
 
-def drain(pipeline: Pipeline) -> dict[int, FileRecord]:
-    """Wait for the end; the records by their identifiers, of which each must come once."""
-    found: list[FileRecord] = []
+def collect(pipeline: Pipeline, found: list[FileRecord], enough: Callable[[], bool]) -> None:
+    """Take records as they come, until that is ``enough``."""
     until = time.monotonic() + LIMIT
-    while not pipeline.operation.done():
+    while not enough():
         assert time.monotonic() < until, found
         pipeline.wait(0.1)
         found += pipeline.records()
+
+
+def drain(pipeline: Pipeline) -> dict[int, FileRecord]:
+    """Wait for the end; the records by their identifiers, of which each must come once."""
+    found: list[FileRecord] = []
+    collect(pipeline, found, pipeline.operation.done)
     found += pipeline.records()
     assert len({record.id for record in found}) == len(found)
     return {record.id: record for record in found}
@@ -161,11 +166,8 @@ def test_batches_and_pauses(open_pipeline: Open, served: Path, tmp_path: Path) -
     records: list[FileRecord] = []
     for first in range(0, 30, 10):
         pipeline.add(names(tmp_path, served, 30)[first : first + 10])
-        until = time.monotonic() + LIMIT
-        while len(records) < first + 10:
-            assert time.monotonic() < until
-            pipeline.wait(0.1)
-            records += pipeline.records()
+        enough = first + 10
+        collect(pipeline, records, lambda enough=enough: len(records) >= enough)  # type: ignore[misc]
         assert not pipeline.operation.done()
     pipeline.end()
     assert pipeline.operation.result(timeout=LIMIT) is None
@@ -303,11 +305,7 @@ def test_a_put_that_is_stopped_leaves_whole_files_only(open_pipeline: Open, serv
     pipeline = open_pipeline(ahead=True, depth=128)
     pipeline.add(file._replace(fresh=True) for file in names(tmp_path, served, count))
     found: list[FileRecord] = []
-    until = time.monotonic() + LIMIT
-    while not found:
-        assert time.monotonic() < until
-        pipeline.wait(0.1)
-        found += pipeline.records()
+    collect(pipeline, found, lambda: bool(found))
     pipeline.stop()
     records = drain(pipeline) | {record.id: record for record in found}
     assert pipeline.operation.exception() is None

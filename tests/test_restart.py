@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import random
 import re
-import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -19,6 +18,7 @@ from pyglobus.core import errors
 from pyglobus.core.options import Options, Retry
 from pyglobus.core.sandbox import Sandbox, Server
 from pyglobus.core.transfer import Event, Progress, Retrying, Started, Transfer
+from tests.sides import two_sides
 
 SIZE = 300 << 20
 AT_ONCE = Retry(times=5, interval=0.05)
@@ -55,20 +55,15 @@ class Field:
 
 @pytest.fixture(scope="module")
 def place(memory_grid: Sandbox, memory: Path, session_pids: FindSessions) -> Iterator[Field]:
-    here, there = memory / "restart", memory_grid.data_dir / "restart"
-    for directory in (here, there):
-        directory.mkdir()
-        block = random.Random(1).randbytes(1 << 20)
-        with (directory / "source").open("wb") as file:
-            for number in range(SIZE >> 20):
-                file.write(b"%08d" % number + block[8:])
-        (directory / "source").chmod(0o644)
-    if os.geteuid() == 0:
-        there.chmod(0o777)
-    with memory_grid.start_gridftp() as one, memory_grid.start_gridftp() as other:
-        yield Field(memory_grid, one, other, here, there, session_pids)
-    for directory in (here, there):
-        shutil.rmtree(directory)
+    with two_sides(memory_grid, memory, "restart") as (here, there):
+        for directory in (here, there):
+            block = random.Random(1).randbytes(1 << 20)
+            with (directory / "source").open("wb") as file:
+                for number in range(SIZE >> 20):
+                    file.write(b"%08d" % number + block[8:])
+            (directory / "source").chmod(0o644)
+        with memory_grid.start_gridftp() as one, memory_grid.start_gridftp() as other:
+            yield Field(memory_grid, one, other, here, there, session_pids)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -18,6 +17,7 @@ from pyglobus.core.options import Options
 from pyglobus.core.sandbox import Sandbox, Server
 from pyglobus.core.transfer import Result, Transfer
 from tests import misbehaving
+from tests.waiting import wait_until
 
 SIZE = 512 << 20
 #: Seconds: what takes longer hangs.
@@ -54,10 +54,7 @@ class Copy:
 
 def wait_for(path: Path, size: int, copy: Copy) -> None:
     """Until so many bytes have arrived, or the copy has ended."""
-    until = time.monotonic() + LIMIT
-    while copy.runs and not (path.exists() and path.stat().st_size >= size):
-        assert time.monotonic() < until
-        time.sleep(0.001)
+    wait_until(lambda: path.stat().st_size >= size, unless=lambda: not copy.runs)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ from __future__ import annotations
 import itertools
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -26,6 +25,7 @@ from pyglobus.core.sandbox import Sandbox, Server
 from pyglobus.core.session import Session
 from pyglobus.core.transfer import Event, Finished, Progress, Started, Transfer, copy
 from tests.pace import PROMPT
+from tests.sides import hollow, two_sides
 
 BIG = 2 << 30
 ROUTES = ("put", "get", "third-party", "relay", "local", "get-parallel", "put-anonymous")
@@ -65,18 +65,11 @@ class Field:
 
 @pytest.fixture(scope="module")
 def field(memory_grid: Sandbox, memory: Path) -> Iterator[Field]:
-    here, there = memory / "transfer", memory_grid.data_dir / "transfer"
-    for directory in (here, there):
-        directory.mkdir()
-        with (directory / "big").open("wb") as file:
-            file.truncate(BIG)
-        (directory / "big").chmod(0o644)
-    if os.geteuid() == 0:
-        there.chmod(0o777)
-    with memory_grid.start_gridftp() as second:
-        yield Field(memory_grid, second, here, there)
-    for directory in (here, there):
-        shutil.rmtree(directory)
+    with two_sides(memory_grid, memory, "transfer") as (here, there):
+        for directory in (here, there):
+            hollow(directory / "big", BIG)
+        with memory_grid.start_gridftp() as second:
+            yield Field(memory_grid, second, here, there)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import threading
-import time
 from pathlib import Path
 
 from tests.faults.case import (
@@ -21,6 +20,7 @@ from tests.faults.case import (
 )
 from tests.faults.lab import Lab, Record
 from tests.faults.played import Answer, closed_port, passive, silence
+from tests.waiting import wait_until
 
 
 @case("unknown-host", *MISSING, "host name .*example is not known", "spelling")
@@ -70,9 +70,7 @@ def server_killed_in_the_middle(lab: Lab) -> Record:
     arrived = lab.served / "arrived"
 
     def kill() -> None:
-        limit = time.monotonic() + 30
-        while not (arrived.exists() and arrived.stat().st_size > 1 << 20) and time.monotonic() < limit:
-            time.sleep(0.01)
+        wait_until(lambda: arrived.stat().st_size > 1 << 20)
         assert server.process is not None
         children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
         for pid in map(int, children):
