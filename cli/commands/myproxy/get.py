@@ -13,12 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from pyglobus.cli.command import BETTER, SAME, Output, command, option
+from pyglobus.cli import proxyuse
+from pyglobus.cli.command import BETTER, Output, command, option
 from pyglobus.cli.commands.myproxy import options, trust
-from pyglobus.cli.commands.myproxy.options import FILE, HOURS
-from pyglobus.cli.values import LIFETIME
+from pyglobus.cli.commands.myproxy.options import FILE, HOURS, c_option
 from pyglobus.core import errors
 
 if TYPE_CHECKING:
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
     from pyglobus.core.myproxy.session import Session
     from pyglobus.core.x509.credential import Credential
 
-_FILES = "Files"
-_ACT = "What is done"
 _QUESTION = "Enter MyProxy pass phrase:"
 
 
@@ -41,32 +37,28 @@ _QUESTION = "Enter MyProxy pass phrase:"
 )
 @options.served
 @options.named
-@option(
+@c_option(
     *("-t", "--proxy_lifetime", "--lifetime", "lifetime"),
     type=HOURS,
     metavar="HOURS",
     section=options.CREDENTIAL,
     parity=BETTER,
-    c_spellings=("-t", "--proxy_lifetime"),
     remark="also hours and minutes (12:30), and max",
     help="How long it shall be good; 0, or max, is as long as the server gives. [default: 12]",
 )
-@option(
+@c_option(
     *("-a", "--authorization"),
     type=FILE,
     metavar="FILE",
     section=options.CREDENTIAL,
-    parity=SAME,
-    c_spellings=("-a", "--authorization"),
     help="Renew the proxy in FILE: it takes the place of the pass phrase.",
 )
-@option(
+@c_option(
     *("-m", "--voms", "voms"),
     multiple=True,
     metavar="VO",
     section=options.CREDENTIAL,
     parity=BETTER,
-    c_spellings=("-m", "--voms"),
     remark="if the server does not add the attributes this fails, and does not call voms-proxy-init",
     help="Have attributes of this virtual organisation added. Can be given several times.",
 )
@@ -77,48 +69,29 @@ _QUESTION = "Enter MyProxy pass phrase:"
     help="Take only what belongs to this identity.",
 )
 @options.phrased
-@option(
+@c_option(
     *("-o", "--out", "out"),
     type=FILE,
     metavar="FILE",
-    section=_FILES,
-    parity=SAME,
-    c_spellings=("-o", "--out"),
+    section=options.FILES,
     help="Where it goes; - is standard output. [default: X509_USER_PROXY, or /tmp/x509up_u and your user id]",
 )
-@option(
+@c_option(
     *("-Q", "--certreq", "certreq"),
     type=FILE,
     metavar="FILE",
-    section=_FILES,
-    parity=SAME,
-    c_spellings=("-Q", "--certreq"),
+    section=options.FILES,
     help="Have the certificate request in FILE signed, and keep the key where it is.",
 )
-@trust.rooted
+@trust.rooted()
 @trust.bootstrapped
-@option(
+@c_option(
     *("-N", "--no_credentials", "--no-credentials", "no_credentials"),
     is_flag=True,
-    section=_ACT,
-    parity=SAME,
-    c_spellings=("-N", "--no_credentials"),
+    section=proxyuse.SECTION,
     help="Find out whether the server would give it, and fetch nothing.",
 )
-@option(
-    "--renew-below",
-    type=LIFETIME,
-    metavar="H:M",
-    section=_ACT,
-    help="Do nothing if there is a proxy with at least this much life left: made for cron.",
-)
-@option(
-    "--export",
-    type=click.Choice(["sh", "csh", "fish"]),
-    metavar="SHELL",
-    section=_ACT,
-    help="Print what gives a shell (sh, csh or fish) the proxy, and nothing else.",
-)
+@proxyuse.used("a proxy")
 def get(*, output: Output, **given: Any) -> None:
     """Fetch a proxy that is kept at a MyProxy server, or a certificate that the server issues.
 
@@ -261,9 +234,7 @@ class _Run:
         from pyglobus.core.x509 import names
 
         if self.given["export"]:
-            from pyglobus.core.sandbox import shell
-
-            self.output.line(shell.script(self.given["export"], {"X509_USER_PROXY": str(self.path.absolute())}, ()))
+            proxyuse.export(self.output, self.given["export"], self.path.absolute())
             return
         record = {
             "path": str(self.path if self.to_stdout else self.path.absolute()),

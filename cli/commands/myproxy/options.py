@@ -13,7 +13,7 @@ import click
 
 from pyglobus.cli.command import BETTER, SAME, Output, option
 from pyglobus.cli.exits import ExitCode, code_of
-from pyglobus.cli.option import Callback
+from pyglobus.cli.option import Callback, Parity
 from pyglobus.cli.values import DURATION, CountType
 from pyglobus.core import errors
 
@@ -26,6 +26,7 @@ else:
     _DeltaType = click.ParamType  # generic only from click 8.4 on
 
 SERVER = "The server"
+FILES = "Files"
 CREDENTIAL = "The credential"
 PASS_PHRASE = "Pass phrase"  # noqa: S105 - the heading of a section
 FILE = click.Path(path_type=Path, dir_okay=True)
@@ -58,6 +59,7 @@ class HoursType(_DeltaType):
 
 
 HOURS = HoursType()
+Decorator = Callable[[Callback], Callback]
 
 
 def status_of(error: BaseException) -> int:
@@ -67,34 +69,36 @@ def status_of(error: BaseException) -> int:
     return int(ExitCode.DENIED) if error.fault == "no-terminal" else 1
 
 
-def apply(callback: Callback, *options: Callable[[Callback], Callback]) -> Callback:
+def apply(callback: Callback, *options: Decorator) -> Callback:
     """The callback with these options, in this order."""
     for each in reversed(options):
         callback = each(callback)
     return callback
 
 
+def c_option(short: str, long: str, *others: str, parity: Parity = SAME, **attributes: Any) -> Decorator:
+    """An option that the C tools have in these two spellings; the others are ours alone."""
+    return option(short, long, *others, parity=parity, c_spellings=(short, long), **attributes)
+
+
 def served(callback: Callback) -> Callback:
     """Add what says which server is meant."""
     return apply(
         callback,
-        option(
+        c_option(
             *("-s", "--pshost", "--server", "server"),
             metavar="HOST",
             section=SERVER,
             parity=BETTER,
-            c_spellings=("-s", "--pshost"),
             remark="after the first server that does not answer, also when it is a server that is silent",
             help="The server; of several, with commas between them, the first that answers. A port may follow after"
             " a colon. [default: MYPROXY_SERVER]",
         ),
-        option(
+        c_option(
             *("-p", "--psport", "--port", "port"),
             type=CountType(1, 65535),
             metavar="PORT",
             section=SERVER,
-            parity=SAME,
-            c_spellings=("-p", "--psport"),
             help="Its port. [default: MYPROXY_SERVER_PORT, or 7512]",
         ),
         option(
@@ -120,41 +124,54 @@ def named(callback: Callback) -> Callback:
     """Add what says which credential at the server is meant."""
     return apply(
         callback,
-        option(
+        c_option(
             *("-l", "--username", "username"),
             metavar="NAME",
             section=CREDENTIAL,
-            parity=SAME,
-            c_spellings=("-l", "--username"),
             help="The name under which it is kept. [default: LOGNAME]",
         ),
-        option(
+        c_option(
             *("-d", "--dn_as_username", "--dn-as-username", "dn_as_username"),
             is_flag=True,
             section=CREDENTIAL,
-            parity=SAME,
-            c_spellings=("-d", "--dn_as_username"),
             help="Take the subject of your certificate as the name.",
         ),
-        option(
+        c_option(
             *("-k", "--credname", "--credential-name", "credname"),
             metavar="NAME",
             section=CREDENTIAL,
-            parity=SAME,
-            c_spellings=("-k", "--credname"),
             help="Which of several kept under one name. [default: the one without a name of its own]",
+        ),
+    )
+
+
+def filed(short: str, certificate: str, key: str) -> Decorator:
+    """Add the files of a certificate and its key, by these descriptions; ``short`` is how C spells the first."""
+    return lambda callback: apply(
+        callback,
+        c_option(
+            *(short, "--certfile", "--cert", "cert"),
+            type=FILE,
+            metavar="FILE",
+            section=FILES,
+            help=f"{certificate}. [default: X509_USER_CERT, or ~/.globus/usercert.pem]",
+        ),
+        c_option(
+            *("-y", "--keyfile", "--key", "key"),
+            type=FILE,
+            metavar="FILE",
+            section=FILES,
+            help=f"{key}. [default: X509_USER_KEY, or ~/.globus/userkey.pem]",
         ),
     )
 
 
 def phrased(callback: Callback) -> Callback:
     """Add where the pass phrase comes from, or that there is none."""
-    none = option(
+    none = c_option(
         *("-n", "--no_passphrase", "--no-pass-phrase", "no_pass_phrase"),
         is_flag=True,
         section=PASS_PHRASE,
-        parity=SAME,
-        c_spellings=("-n", "--no_passphrase"),
         help="Use none, and do not ask for one.",
     )
     return none(phrased_always(callback))
@@ -164,12 +181,10 @@ def phrased_always(callback: Callback) -> Callback:
     """Add where the pass phrase comes from."""
     return apply(
         callback,
-        option(
+        c_option(
             *("-S", "--stdin_pass", "--pass-phrase-stdin", "stdin_pass"),
             is_flag=True,
             section=PASS_PHRASE,
-            parity=SAME,
-            c_spellings=("-S", "--stdin_pass"),
             help="Read it from standard input.",
         ),
         option(

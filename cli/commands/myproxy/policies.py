@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pyglobus.cli.command import SAME, option
-from pyglobus.cli.commands.myproxy.options import CREDENTIAL, HOURS, apply
+from pyglobus.cli.commands.myproxy.options import CREDENTIAL, HOURS, apply, c_option
 from pyglobus.cli.option import USED, Callback
 from pyglobus.core import errors
 
@@ -31,23 +30,19 @@ _RULES = {
 def policied(callback: Callback) -> Callback:
     """Add the options."""
     rules = [
-        option(
+        c_option(
             *(short, long, f"--{long[2:].replace('_', '-')}", name),
             metavar="DN",
             section=SECTION,
-            parity=SAME,
-            c_spellings=(short, long),
             help=text,
         )
         for name, (short, long, text) in _RULES.items()
     ]
     anybody = [
-        option(
+        c_option(
             *(short, f"--allow_anonymous_{who}", f"--allow-anonymous-{who}", f"any_{who}"),
             is_flag=True,
             section=SECTION,
-            parity=SAME,
-            c_spellings=(short, f"--allow_anonymous_{who}"),
             help=text,
         )
         for short, who, text in (
@@ -56,12 +51,10 @@ def policied(callback: Callback) -> Callback:
         )
     ]
     modes = [
-        option(
+        c_option(
             *(short, long, f"--{long[2:].replace('_', '-')}", name),
             is_flag=True,
             section=SECTION,
-            parity=SAME,
-            c_spellings=(short, long),
             help=text,
         )
         for short, long, name, text in (
@@ -76,21 +69,17 @@ def described(callback: Callback) -> Callback:
     """Add the lifetime of proxies, and the description."""
     return apply(
         callback,
-        option(
+        c_option(
             *("-t", "--proxy_lifetime", "--proxy-lifetime", "proxy_lifetime"),
             type=HOURS,
             metavar="HOURS",
             section=CREDENTIAL,
-            parity=SAME,
-            c_spellings=("-t", "--proxy_lifetime"),
             help="The most that proxies which are fetched will have; 0, or max, is no limit. [default: 12]",
         ),
-        option(
+        c_option(
             *("-K", "--creddesc", "--description", "description"),
             metavar="TEXT",
             section=CREDENTIAL,
-            parity=SAME,
-            c_spellings=("-K", "--creddesc"),
             help="What info shall tell of it.",
         ),
     )

@@ -11,15 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pyglobus.cli.command import BETTER, IMPOSSIBLE, SAME, Output, command, option
+from pyglobus.cli.command import BETTER, IMPOSSIBLE, Output, command
 from pyglobus.cli.commands.myproxy import options, policies
-from pyglobus.cli.commands.myproxy.options import FILE, HOURS
+from pyglobus.cli.commands.myproxy.options import HOURS, c_option
 from pyglobus.core import errors
 
 if TYPE_CHECKING:
     from pyglobus.core.x509.credential import Credential
 
-_FILES = "Files"
 _QUESTION = "Enter MyProxy pass phrase:"
 _HINT = "give it on standard input (-S)"
 
@@ -34,52 +33,31 @@ _HINT = "give it on standard input (-S)"
 )
 @options.served
 @options.named
-@option(
+@c_option(
     *("-c", "--cred_lifetime", "--stored-lifetime", "cred_lifetime"),
     type=HOURS,
     metavar="HOURS",
     section=options.CREDENTIAL,
-    parity=SAME,
-    c_spellings=("-c", "--cred_lifetime"),
     help="How long it is kept; 0, or max, is until your certificate ends. [default: 168]",
 )
 @policies.described
 @policies.policied
 @options.phrased
-@option(
-    *("-C", "--certfile", "--cert", "cert"),
-    type=FILE,
-    metavar="FILE",
-    section=_FILES,
-    parity=SAME,
-    c_spellings=("-C", "--certfile"),
-    help="Your certificate. [default: X509_USER_CERT, or ~/.globus/usercert.pem]",
-)
-@option(
-    *("-y", "--keyfile", "--key", "key"),
-    type=FILE,
-    metavar="FILE",
-    section=_FILES,
-    parity=SAME,
-    c_spellings=("-y", "--keyfile"),
-    help="Your private key. [default: X509_USER_KEY, or ~/.globus/userkey.pem]",
-)
-@option(
+@options.filed("-C", "Your certificate", "Your private key")
+@c_option(
     *("-L", "--local_proxy", "--local-proxy", "local_proxy"),
     is_flag=True,
-    section=_FILES,
+    section=options.FILES,
     parity=BETTER,
-    c_spellings=("-L", "--local_proxy"),
     remark="replaces an older proxy in one step",
     help="Make a proxy on this machine as well, as proxy-init does.",
 )
-@option(
+@c_option(
     *("-m", "--voms", "voms"),
     multiple=True,
     metavar="VO",
     section=options.CREDENTIAL,
     parity=IMPOSSIBLE,
-    c_spellings=("-m", "--voms"),
     remark="put a proxy that voms-proxy-init has made, with -C and -y",
     help="Refused: attributes of virtual organisations come from voms-proxy-init.",
 )

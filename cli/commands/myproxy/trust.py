@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pyglobus.cli.command import BETTER, SAME, Output, option
-from pyglobus.cli.commands.myproxy.options import apply
+from pyglobus.cli.command import BETTER, Output, option
+from pyglobus.cli.commands.myproxy.options import Decorator, apply, c_option
 from pyglobus.cli.option import Callback
 from pyglobus.core import errors
 
@@ -25,12 +25,11 @@ def bootstrapped(callback: Callback) -> Callback:
     """Add what makes first contact."""
     return apply(
         callback,
-        option(
+        c_option(
             *("-b", "--bootstrap"),
             is_flag=True,
             section=SECTION,
             parity=BETTER,
-            c_spellings=("-b", "--bootstrap"),
             remark="never without a fingerprint that is confirmed or given",
             help="If the server's authority is not trusted yet: show its fingerprint, and trust it if you say so."
             " Then fetch the trust roots.",
@@ -44,16 +43,15 @@ def bootstrapped(callback: Callback) -> Callback:
     )
 
 
-def rooted(callback: Callback) -> Callback:
-    """Add what asks for trust roots."""
-    return option(
+def rooted(**parity: Any) -> Decorator:
+    """Add what asks for trust roots; the keywords say how that differs from the C tool."""
+    return c_option(
         *("-T", "--trustroots", "--trust-roots", "trust_roots"),
         is_flag=True,
         section=SECTION,
-        parity=SAME,
-        c_spellings=("-T", "--trustroots"),
         help="Fetch the trust roots too, into the directory of trusted authorities.",
-    )(callback)
+        **parity,
+    )
 
 
 def connected(output: Output, given: Mapping[str, Any], make: Callable[[Path | None], Session]) -> Session:

@@ -13,39 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from pyglobus.cli.command import BETTER, SAME, Output, command, option
 from pyglobus.cli.commands.myproxy import options, policies, trust
-from pyglobus.cli.commands.myproxy.options import FILE
-from pyglobus.cli.option import Callback
+from pyglobus.cli.commands.myproxy.options import FILE, c_option
 from pyglobus.core import errors
 
 if TYPE_CHECKING:
     from pyglobus.core.myproxy.session import Session
 
-_FILES = "Files"
 _HOST = Path("/etc/grid-security")
 
 
-def _filed(callback: Callback) -> Callback:
-    return options.apply(
-        callback,
-        option(
-            *("-c", "--certfile", "--cert", "cert"),
-            type=FILE,
-            metavar="FILE",
-            section=_FILES,
-            parity=SAME,
-            c_spellings=("-c", "--certfile"),
-            help="The certificate. [default: X509_USER_CERT, or ~/.globus/usercert.pem]",
-        ),
-        option(
-            *("-y", "--keyfile", "--key", "key"),
-            type=FILE,
-            metavar="FILE",
-            section=_FILES,
-            parity=SAME,
-            c_spellings=("-y", "--keyfile"),
-            help="Its private key. [default: X509_USER_KEY, or ~/.globus/userkey.pem]",
-        ),
-    )
+_filed = options.filed("-c", "The certificate", "Its private key")
 
 
 @command(
@@ -60,12 +37,10 @@ def _filed(callback: Callback) -> Callback:
 @options.named
 @policies.described
 @policies.policied
-@option(
+@c_option(
     *("-E", "--retrieve_key", "--retrieve-key", "key_retrievers"),
     metavar="DN",
     section=policies.SECTION,
-    parity=SAME,
-    c_spellings=("-E", "--retrieve_key"),
     help="Who may take the key itself away.",
 )
 @_filed
@@ -128,15 +103,7 @@ def _status_of_retrieve(error: BaseException) -> int:
 )
 @options.phrased
 @_filed
-@option(
-    *("-T", "--trustroots", "--trust-roots", "trust_roots"),
-    is_flag=True,
-    section=trust.SECTION,
-    parity=BETTER,
-    c_spellings=("-T", "--trustroots"),
-    remark="trusts no server without being asked to (-b of get)",
-    help="Fetch the trust roots too, into the directory of trusted authorities.",
-)
+@trust.rooted(parity=BETTER, remark="trusts no server without being asked to (-b of get)")
 def retrieve(*, output: Output, **given: Any) -> None:
     """Take a certificate with its private key away from a MyProxy server, to two files that must not exist yet.
 

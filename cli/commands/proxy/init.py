@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pyglobus.cli import proxyuse
 from pyglobus.cli.command import BETTER, SAME, Output, command, option
 from pyglobus.cli.commands.proxy.wishes import FILE, SECTION, wish_of, wished
 from pyglobus.cli.exits import ExitCode, code_of
-from pyglobus.cli.values import LIFETIME
 from pyglobus.core import errors
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 _FILES = "Files"
 _PASS_PHRASE = "Pass phrase"  # noqa: S105 - the heading of a section
-_ACT = "What is done"
 _OLD_SIZES = ("512", "1024")
 _SOURCES = ("pass_phrase_stdin", "pass_phrase_file", "pass_phrase_credential")
 _DOT = 0.02
@@ -115,25 +114,12 @@ def status_of(error: BaseException) -> int:
 @option(
     *("-verify", "--verify"),
     is_flag=True,
-    section=_ACT,
+    section=proxyuse.SECTION,
     parity=BETTER,
     remark="also by the rules of RFC 3820 that the C tool leaves out",
     help="Judge the chain of the new proxy before it is written.",
 )
-@option(
-    "--renew-below",
-    type=LIFETIME,
-    metavar="H:M",
-    section=_ACT,
-    help="Do nothing if there is such a proxy with at least this much life left: made for cron.",
-)
-@option(
-    "--export",
-    type=click.Choice(["sh", "csh", "fish"]),
-    metavar="SHELL",
-    section=_ACT,
-    help="Print what gives a shell (sh, csh or fish) the proxy, and nothing else.",
-)
+@proxyuse.used("such a proxy")
 def init(*, output: Output, **given: Any) -> None:
     """Make a proxy: a credential that acts in your name for some hours, so that programs do not need your key and its
     pass phrase.
@@ -268,9 +254,7 @@ class _Run:
         if not self.output.is_text:
             return
         if self.given["export"]:
-            from pyglobus.core.sandbox import shell
-
-            self.output.line(shell.script(self.given["export"], {"X509_USER_PROXY": str(self.path)}, ()))
+            proxyuse.export(self.output, self.given["export"], self.path)
             return
         until = time.asctime(time.localtime(made.expires.timestamp()))
         if changed and self._is_cut(made):
