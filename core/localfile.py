@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 # Seconds between two looks at a FIFO that nobody has opened at the other end.
 _TICK = 0.1
+# Bytes of a name that stay in the temporary one, so that this is not longer than a directory takes (255).
+_MAX_STEM = 200
 
 
 def _go_on() -> None:
@@ -203,9 +205,7 @@ class LocalDestination:
         try:
             if self._partial is None:
                 directory, name = os.path.split(self._target)
-                # The name is cut so that the temporary one is not longer than a directory takes (255 bytes).
-                stem = os.fsdecode(os.fsencode(name)[:200])
-                temporary = os.path.join(directory, f".{stem}.{os.urandom(4).hex()}.part")
+                temporary = os.path.join(directory, temporary_name(name, os.urandom(4).hex()))
                 self.fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode & 0o777)
             else:
                 temporary = self._partial.path(self._target)
@@ -296,6 +296,15 @@ class LocalDestination:
             self.commit()
         else:
             self.discard()
+
+
+def temporary_name(name: str, salt: str) -> str:
+    """What a file is called until it is whole; ``salt`` is eight digits. Pipelines name theirs alike, in C."""
+    stem = os.fsencode(name)
+    end = min(len(stem), _MAX_STEM)
+    while _MAX_STEM - 4 < end < len(stem) and stem[end] & 0xC0 == 0x80:  # not within a character of UTF-8
+        end -= 1
+    return f".{os.fsdecode(stem[:end])}.{salt}.part"
 
 
 def make_directory(path: str) -> None:

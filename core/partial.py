@@ -6,12 +6,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+from pyglobus.core.localfile import temporary_name
 from pyglobus.core.url import Url
 from pyglobus.ffi.annotation import TypeAlias
 
 Ranges: TypeAlias = "list[tuple[int, int]]"
-# The name is cut so that the temporary one is not longer than a directory takes (255 bytes).
-_MAX_STEM = 200
 
 
 class Partial:
@@ -35,9 +34,3 @@ class Partial:
         """The same for a local path."""
         directory, name = os.path.split(destination)
         return os.path.join(directory, temporary_name(name, self._salt))
-
-
-def temporary_name(name: str, salt: str) -> str:
-    """What a file is called until it is whole."""
-    stem = os.fsdecode(os.fsencode(name)[:_MAX_STEM])
-    return f".{stem}.{salt}.part"

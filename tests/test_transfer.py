@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from pyglobus.core import errors
+from pyglobus.core.localfile import temporary_name
 from pyglobus.core.options import Options
 from pyglobus.core.sandbox import Sandbox, Server
 from pyglobus.core.session import Session
@@ -342,3 +343,18 @@ def test_many_transfers_leak_nothing(clean: Field) -> None:
 
     assert rounds(2)[0] + 3 >= rounds(10)[0]
     assert threading.active_count() <= 3
+
+
+# Names ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("letter", ["a", "é", "€", "𝄞", "\udcff"])
+@pytest.mark.parametrize("before", ["", "b", "bb", "bbb"])
+def test_a_temporary_name_fits_and_is_text(before: str, letter: str) -> None:
+    """Cut between two characters; bytes that are none are kept as they are."""
+    name = before + letter * ((255 - len(before)) // len(os.fsencode(letter)))
+    made = temporary_name(name, "0123abcd")
+    assert len(os.fsencode(made)) <= 255
+    stem = made.removeprefix(".").removesuffix(".0123abcd.part")
+    assert name.startswith(stem) and len(os.fsencode(stem)) > 196
+    assert temporary_name(before + letter, "0123abcd") == f".{before}{letter}.0123abcd.part"
