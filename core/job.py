@@ -160,6 +160,11 @@ class Job:
                 threads.append(last)
                 last.start()
                 yield from self._follow(1, started)
+            if self._planner.directories and not (self._terms.rehearsal or self._state.stop.is_set()):
+                last = self._thread("preserver", self._preserve)
+                threads.append(last)
+                last.start()
+                yield from self._follow(1, started)
         finally:
             if any(thread.is_alive() for thread in threads):
                 self._end()
@@ -209,6 +214,15 @@ class Job:
             state.stop.set()
         finally:
             state.events.put(None)
+
+    def _preserve(self, session: Session) -> None:
+        """Give directories their permissions and times, now that nothing is put into them any more."""
+        from pyglobus.core.directories import preserve
+
+        for error in preserve(session, self._terms.options, self._planner.directories):
+            if self._state.stop.is_set():
+                return
+            self._state.events.put(Warned(error))
 
     def _prune(self, session: Session) -> None:
         """Delete what the source has not, now that all is copied."""

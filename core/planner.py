@@ -38,6 +38,8 @@ class Planner:
         self._plan: Plan | None = None
         self._unlisted: list[Pair] = []
         self._needless: list[JobEvent] = []
+        #: Directories whose permissions and times are to be given in the end.
+        self.directories: list[Directory] = []
 
     def rest(self) -> Iterator[Pair]:
         """Pairs that are still to be expanded, of a job that is ``accounted``. Safe in any thread."""
@@ -65,6 +67,8 @@ class Planner:
                             return
                         if isinstance(step, Directory):
                             fresh = not terms.rehearsal and self._try_to_make(session, step)
+                            if terms.options.preserve and not step.top:
+                                self.directories.append(step)
                         elif isinstance(step, Listed):
                             self._compare(session, step)
                         else:

@@ -171,6 +171,31 @@ def test_preserve_in_a_tree(grid: Sandbox, served: Path, tmp_path: Path, copy: R
         assert facts(served / "to" / where) == facts(tmp_path / "back" / where) == facts(tmp_path / "from" / where)
 
 
+def test_preserve_directories(grid: Sandbox, served: Path, tmp_path: Path, copy: Runner) -> None:
+    """With what lies in them, empty ones, and one that nobody may write to; again over what is there already."""
+    top = tmp_path / "from"
+    wanted = {"a": 0o750, "a/b": 0o705, "a/b/closed": 0o555, "empty": 0o711}
+    for name in wanted:
+        (top / name).mkdir(parents=True)
+        (top / name / "file").write_text("x")
+    (top / "empty" / "file").unlink()
+    for number, (name, mode) in enumerate(sorted(wanted.items(), reverse=True)):
+        os.utime(top / name, (1e9 + number, 1e9 + number))
+        (top / name).chmod(mode)
+    far = f"{grid.gsiftp_url(served / 'to')}/"
+    for source, destination, arrived in (
+        (f"{top}/", far, served / "to"),
+        (far, f"{tmp_path}/back/", tmp_path / "back"),
+    ):
+        for again in (False, True):
+            done = copy("-r", "-cd", "-preserve", *(("-sync",) if again else ()), source, destination)
+            assert done.stderr == ""
+            assert {name: facts(arrived / name) for name in wanted} == {name: facts(top / name) for name in wanted}
+    copy("-r", "-cd", "-preserve", f"{top}/", f"{tmp_path}/near/")
+    assert {name: facts(tmp_path / "near" / name) for name in wanted} == {name: facts(top / name) for name in wanted}
+    (served / "to" / "a" / "b" / "closed").chmod(0o755)  # for who cleans up
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can put somebody else's file there")
 def test_what_cannot_be_preserved_is_told(grid: Sandbox, served: Path, tmp_path: Path, copy: Runner) -> None:
     """The file is another's, and all may write to it."""

@@ -54,7 +54,8 @@ same("-a -ascii --ascii", "Convert line ends between this system's form and that
 same("-b -binary --binary", "Convert nothing: the default.")
 better(
     "-preserve -cp -copy-perms --preserve",
-    "Give files the permissions and the time of last change of their sources, as far as a server can.",
+    "Give files, and the directories below the one that is named, the permissions and times of last change of their "
+    "sources, as far as a server can; directories when all else is done.",
     remark="the C tool takes it and does nothing",
 )
 same(
