@@ -11,7 +11,7 @@ import contextlib
 import errno
 import os
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from pyglobus.core.gass.message import BadMessage, RequestHead
 from pyglobus.core.gass.place import Place
 from pyglobus.core.gass.policy import Allow, Deny, Operation, Policy, Redirect, Request
 from pyglobus.core.gass.quota import Quota
+from pyglobus.core.gass.refusal import STATUS, Refused, local_faults, refusal_of
 from pyglobus.core.gass.settings import Access, Outcome, Settings, Visitor
 from pyglobus.core.gass.sink import Sink
 from pyglobus.core.xio import XioSocket
@@ -37,35 +38,6 @@ _LINGER_SECONDS = 5.0
 _LINGER_BYTES = 256 << 20
 # Bytes of one piece for a sink.
 _PIECE = 256 * 1024
-
-_STATUS = {
-    errno.ENOENT: (404, "File Not Found"),
-    errno.ENOTDIR: (404, "File Not Found"),
-    errno.EACCES: (403, "Permission denied"),
-    errno.EPERM: (403, "Permission denied"),
-    errno.EROFS: (403, "Read-only file system"),
-    errno.EISDIR: (403, "It is a directory"),
-    errno.ELOOP: (403, "It is a symbolic link"),
-    errno.ENXIO: (403, "Nobody reads from it"),
-    errno.ENAMETOOLONG: (414, "The name is too long"),
-    errno.ENOSPC: (507, "No space left"),
-    errno.EDQUOT: (507, "Disk quota exceeded"),
-    errno.EFBIG: (413, "The file is too large"),
-}
-
-
-class _Refused(Exception):
-    """The request is answered with a status other than success."""
-
-    def __init__(
-        self, status: int, reason: str, outcome: Outcome = "denied", *, location: str | None = None, cause: str = ""
-    ) -> None:
-        """``cause`` is for the log alone."""
-        super().__init__(cause or reason)
-        self.status = status
-        self.reason = reason
-        self.outcome = outcome
-        self.location = location
 
 
 class _Cut(Exception):
@@ -130,7 +102,7 @@ class Connection:
             if head is None:
                 return None
             self._serve(head)
-        except _Refused as refusal:
+        except Refused as refusal:
             outcome, reason = refusal.outcome, str(refusal)
             self._refuse(refusal)
         except Exception as error:  # whatever it is, it ends this connection alone
@@ -171,16 +143,16 @@ class Connection:
             except BadMessage as error:
                 self._asked = time.time()
                 self._rest = data
-                raise _Refused(error.status, error.why) from None
+                raise Refused(error.status, error.why) from None
 
     def _serve(self, head: RequestHead) -> None:
         exchange, settings = self._exchange, self._exchange.settings
         if self._busy:
-            raise _Refused(503, "there are too many clients: come later")
+            raise Refused(503, "there are too many clients: come later")
         methods: dict[str, Operation] = {"GET": "get", "HEAD": "get", "PUT": "put"}
         operation: Operation | None = "append" if head.append else methods.get(head.method)
         if operation is None:
-            raise _Refused(405, "only GET, PUT and appending are understood")
+            raise Refused(405, "only GET, PUT and appending are understood")
         sink = exchange.sinks(head.path) if operation != "get" else None
         if head.path == SHUTDOWN and operation == "put":
             operation = "shutdown"
@@ -193,37 +165,37 @@ class Connection:
         self._sock.settimeout(settings.idle_seconds)
         if operation == "shutdown":
             if not settings.shutdown:
-                raise _Refused(403, "clients may not end this server")
+                raise Refused(403, "clients may not end this server")
             self._receive_nothing(head)
             exchange.shutdown()
         elif sink is not None:
             self._pour(head, sink, judged.limit)
         elif operation == "get":
             if not settings.read:
-                raise _Refused(403, "nothing can be read here")
+                raise Refused(403, "nothing can be read here")
             self._get(path, body=head.method != "HEAD")
         else:
             if not settings.write:
-                raise _Refused(403, "nothing can be written here")
+                raise Refused(403, "nothing can be written here")
             (self._put if operation == "put" else self._append)(head, path, judged.limit)
 
     def _judge(self, request: Request) -> Allow:
         try:
             answer = self._exchange.policy(request)
         except Exception as error:
-            raise _Refused(500, "", "failed", cause=f"the policy has failed: {error!r}") from error
+            raise Refused(500, "", "failed", cause=f"the policy has failed: {error!r}") from error
         if isinstance(answer, Deny):
-            raise _Refused(answer.code if 400 <= answer.code < 600 else 403, answer.reason)
+            raise Refused(answer.code if 400 <= answer.code < 600 else 403, answer.reason)
         if isinstance(answer, Redirect):
-            raise _Refused(302, "", "redirected", location=answer.url, cause=answer.url)
+            raise Refused(302, "", "redirected", location=answer.url, cause=answer.url)
         if not isinstance(answer, Allow):
-            raise _Refused(500, "", "failed", cause="the policy has not answered")
+            raise Refused(500, "", "failed", cause="the policy has not answered")
         return answer
 
     # Its answer ------------------------------------------------------------------------------------------------------
 
     def _get(self, path: str, *, body: bool) -> None:
-        with _local():
+        with local_faults():
             fd, size = self._exchange.place.source(path)
         try:
             self._size = size
@@ -237,12 +209,12 @@ class Connection:
 
     def _put(self, head: RequestHead, path: str, limit: int | None) -> None:
         quota = self._exchange.quota
-        with _local():
+        with local_faults():
             landing = self._exchange.place.put(path)
         try:
             if landing.regular:
                 self._fill(head, landing.fd, limit, quota.left + landing.replaces if quota else None)
-                with _local():
+                with local_faults():
                     if quota is not None and self._body is not None:
                         quota.take(self._body.bytes - landing.replaces)
                     landing.commit()
@@ -254,7 +226,7 @@ class Connection:
 
     def _append(self, head: RequestHead, path: str, limit: int | None) -> None:
         quota = self._exchange.quota
-        with _local():
+        with local_faults():
             fd = self._exchange.place.append(path)
         try:
             self._fill(head, fd, limit, quota.left if quota else None)
@@ -270,7 +242,7 @@ class Connection:
         if body.state == "more":
             self._finish(body.store(self._sock.native(), fd))
         if body.state == "too-large" and room is not None and (allowed is None or room < allowed):
-            raise _Refused(507, _STATUS[errno.EDQUOT][1])
+            raise Refused(507, STATUS[errno.EDQUOT][1])
         self._require_whole(body)
 
     def _pour(self, head: RequestHead, sink: Sink, limit: int | None) -> None:
@@ -279,10 +251,10 @@ class Connection:
         try:
             while body.state == "more":
                 piece = self._finish(body.take(self._sock.native(), _PIECE))
-                with _local():
+                with local_faults():
                     writer.write(piece)
         finally:
-            with _local():
+            with local_faults():
                 writer.close()
         self._require_whole(body)
         self._respond(200)
@@ -303,9 +275,9 @@ class Connection:
 
     def _require_whole(self, body: Body) -> None:
         if body.state == "too-large":
-            raise _Refused(413, "it is larger than allowed")
+            raise Refused(413, "it is larger than allowed")
         if body.state == "malformed":
-            raise _Refused(400, "the chunks are malformed")
+            raise Refused(400, "the chunks are malformed")
         if body.state != "complete":
             raise _Cut("the client has ended in the middle")
 
@@ -324,14 +296,14 @@ class Connection:
             return pending.result()
         except GlobusError as error:
             if error.local_errno:
-                raise _told(OSError(error.local_errno, os.strerror(error.local_errno))) from error
+                raise refusal_of(OSError(error.local_errno, os.strerror(error.local_errno))) from error
             raise _Cut(str(error)) from error
 
     def _respond(self, status: int, reason: str = "", location: str | None = None) -> None:
         self._sock.sendall(message.answer(status, reason, location=location))
         self._status = status
 
-    def _refuse(self, refusal: _Refused) -> None:
+    def _refuse(self, refusal: Refused) -> None:
         with contextlib.suppress(OSError, GlobusError, OperationCancelled):
             self._respond(refusal.status, refusal.reason, refusal.location)
             self._linger()
@@ -349,23 +321,3 @@ class Connection:
 
 def _least(*limits: int | None) -> int | None:
     return min((limit for limit in limits if limit is not None), default=None)
-
-
-@contextlib.contextmanager
-def _local() -> Generator[None]:
-    """What goes wrong here is this machine's fault or the path's, not the connection's."""
-    try:
-        yield
-    except OSError as error:
-        raise _told(error) from error
-    except _Refused:
-        raise
-    except Exception as error:
-        raise _Refused(500, "", "failed", cause=repr(error)) from error
-
-
-def _told(error: OSError) -> _Refused:
-    status, reason = _STATUS.get(error.errno or 0, (500, ""))
-    return _Refused(
-        status, reason or error.strerror or "Internal Server Error", "failed" if status >= 500 else "denied"
-    )
