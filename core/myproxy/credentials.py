@@ -3,8 +3,7 @@
 store and take away a whole certificate with its key.
 
 Each takes a connected `session.Session`, which it uses up. Credentials stay in memory: nothing here writes a file.
-What a server sends is judged before it is handed on: the key belongs to the certificate, the chain holds together and
-has not expired, and it is whose it should be.
+What a server sends is judged before it is handed on (`pyglobus.core.myproxy.judgement`).
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyglobus.core import errors
+from pyglobus.core.myproxy import judgement
 from pyglobus.core.myproxy.session import Session, require_pass_phrase
 from pyglobus.ffi import myproxy
 
@@ -30,7 +30,6 @@ DEFAULT_STORED_LIFETIME = dt.timedelta(days=7)
 
 #: What servers want where they go by the certificate alone; what is in it does not matter.
 _NO_PHRASE = b"DUMMY-PASSPHRASE"
-_VOMS_ATTRIBUTES = "1.3.6.1.4.1.8005.100.100.5"
 #: Seconds that the protocol, and the library, can tell.
 _LONGEST = 2**31 - 1
 
@@ -125,12 +124,12 @@ def get(
         "voname": "\n".join(vos).encode() or None,
         "vomses": "\n".join(vomses).encode() or None,
     }
-    reply = session.ask(myproxy.GET, fields, what=what, meanwhile=_load_judges)
+    reply = session.ask(myproxy.GET, fields, what=what, meanwhile=judgement.load)
     where = str(session.server)
     content = next((value for key, value in reply if key == "credential"), b"")
-    credential = _judged(content, what=what, where=where, owner=owner)
+    credential = judgement.judged(content, what=what, where=where, owner=owner)
     if vos:
-        _require_attributes(credential, what, where)
+        judgement.require_attributes(credential, what, where)
     return Fetched(credential, _files(reply), lifetime)
 
 
@@ -163,7 +162,7 @@ def get_certificate(
     found = pem.certificates(pem.blocks(content, where=where), where=where)
     if not found or found[0].public_key() != public:
         raise errors.CredentialError(what, where=where, why="it is for another key", fault="key-mismatch")
-    _require_good(found, what=what, where=where)
+    judgement.require_good(found, what=what, where=where)
     return found, _files(reply)
 
 
@@ -293,53 +292,6 @@ def _identity_in(path: Path) -> str:
     from pyglobus.core import proxy
 
     return proxy.read(path).identity
-
-
-def _load_judges() -> None:
-    """What `_judged` needs takes a tenth of a second to load: about as long as a server and the key take."""
-    from pyglobus.core.x509 import chain, credential  # noqa: F401
-
-
-def _judged(content: bytes, *, what: str, where: str, owner: str | None) -> Credential:
-    from pyglobus.core.x509.credential import Credential
-
-    credential = Credential.from_pem(content, where=where, own_key=True)
-    _require_good(credential.certificates, what=what, where=where)
-    if owner is not None and credential.identity != owner:
-        raise errors.CredentialError(
-            what,
-            where=where,
-            why=f"what the server sent belongs to {credential.identity}, not to {owner}",
-            hint="check username (-l) and credential name (-k)",
-            fault="other-owner",
-        )
-    return credential
-
-
-def _require_good(certificates: Sequence[x509.Certificate], *, what: str, where: str) -> None:
-    """Raise unless the chain holds together by itself. Whether its authority is trusted here is for others: it is
-    wanted at other places than this.
-    """
-    from pyglobus.core.x509 import chain
-    from pyglobus.core.x509.check import Outcome
-
-    for check in chain.inspect(certificates, None).checks:
-        if check.outcome is Outcome.FAILED:
-            why = f"what the server sent is not good: {check.certificate or 'the chain'}: {check.explanation}"
-            expired = check.fault in ("proxy-expired", "certificate-expired")
-            hint = "store a new one with pyglobus myproxy put" if expired else check.hint
-            raise errors.CredentialError(what, where=where, why=why, hint=hint, fault=check.fault)
-
-
-def _require_attributes(credential: Credential, what: str, where: str) -> None:
-    if not any(one.oid.dotted_string == _VOMS_ATTRIBUTES for one in credential.certificate.extensions):
-        raise errors.Unsupported(
-            what,
-            where=where,
-            why="the server added no VOMS attributes: it, or its libmyproxy, does not do that",
-            hint="fetch it without -m, and run voms-proxy-init",
-            fault="no-voms",
-        )
 
 
 def _files(reply: Iterable[tuple[str, bytes]]) -> list[TrustFile]:
