@@ -14,7 +14,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,8 +24,8 @@ import pytest
 
 from pyglobus.core.sandbox import Sandbox, Server
 from pyglobus.core.sandbox.process import Process
-from pyglobus.core.sandbox.server import STARTING, program_path
-from tests.pace import PROMPT
+from pyglobus.core.sandbox.server import program_path
+from tests.waiting import wait_until
 
 COPY = str(Path(sys.executable).with_name("pyglobus-url-copy"))
 FILES = 600
@@ -71,25 +70,23 @@ class Scene:
         command = [program, *server.arguments, "-p", str(port)]
         pid = os.posix_spawn(program, command, server.environment, file_actions=silent, setsid=True)
         server.process = Process.of(pid)
-        until = time.monotonic() + STARTING
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port)).close()
-                return
-            except ConnectionRefusedError:
-                assert server.alive and time.monotonic() < until
-                time.sleep(0.01)
+
+        def answers() -> bool:
+            assert server.alive
+            with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
+                return True
+            return False
+
+        wait_until(answers)
 
     def records(self) -> list[Any]:
         lines = self.journal.read_text().splitlines(keepends=True)[1:] if self.journal.exists() else []
         return [json.loads(line) for line in lines if line.endswith("\n")]
 
     def await_done(self, count: int, process: subprocess.Popen[bytes]) -> None:
-        until = time.monotonic() + PROMPT
-        while process.poll() is None and time.monotonic() < until:
-            if self.journal.exists() and self.journal.read_bytes().count(b'\n["done"') >= count:
-                return
-            time.sleep(0.001)  # a file that grows tells nobody
+        wait_until(
+            lambda: self.journal.read_bytes().count(b'\n["done"') >= count, unless=lambda: process.poll() is not None
+        )
 
     def broken_off(self, log: Path) -> int:
         """Run the job until its server is killed with some files done; the exit status."""

@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ import pytest
 from pyglobus.core import urllist
 from pyglobus.core.sandbox import Sandbox
 from tests.misbehaving import Faults, Server
-from tests.pace import PROMPT
+from tests.waiting import wait_until
 
 OURS = str(Path(sys.executable).with_name("pyglobus-url-copy"))
 FILES = 1000
@@ -82,10 +81,7 @@ def test_half_a_plan_is_not_written(number: signal.Signals, grid: Sandbox, tmp_p
         command = ["env", f"--default-signal={number.name.removeprefix('SIG')}", OURS, "-do", str(dump)]
         ends = [server.url("/from/"), f"{tmp_path}/to/"]
         with subprocess.Popen([*command, *ends], env=grid.env, stderr=subprocess.DEVNULL) as running:
-            until = time.monotonic() + 6 * PROMPT
-            while "MLSD" not in server.commands and time.monotonic() < until:
-                time.sleep(0.005)
-            assert "MLSD" in server.commands
+            wait_until(lambda: "MLSD" in server.commands)
             running.send_signal(number)
     assert running.returncode == -number
     assert dump.read_text() == "before\n" and list(tmp_path.iterdir()) == [dump]
