@@ -241,13 +241,12 @@ class Server:
                 self._forget(connection)
 
     def _run(self, connection: Connection) -> None:
-        access: Access | None = None
         try:
             access = connection.run()
+            if access is not None and self._on_access is not None:
+                self._on_access(access)
         finally:
-            self._forget(connection)
-        if access is not None and self._on_access is not None:
-            self._on_access(access)
+            self._forget(connection)  # last: who drains the server waits for what is told of each as well
 
     def _forget(self, connection: Connection) -> None:
         with self._changed:
