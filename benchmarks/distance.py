@@ -14,6 +14,7 @@ import socket
 import threading
 import time
 from types import TracebackType
+from typing import Self
 
 _CHUNK = 1 << 16
 
@@ -38,7 +39,7 @@ class Distance:
         self._left: dict[socket.socket, int] = {}
         self._thread = threading.Thread(target=self._run, name="distance", daemon=True)
 
-    def __enter__(self) -> Distance:
+    def __enter__(self) -> Self:
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._selector.register(self._wake, selectors.EVENT_READ)
         self._thread.start()

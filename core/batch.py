@@ -21,17 +21,15 @@ from pyglobus.core.plan import Item
 from pyglobus.core.remote import Remote
 from pyglobus.core.session import Session
 from pyglobus.core.transfer import Result
-from pyglobus.ffi.annotation import NamedTuple
+from pyglobus.core.way import Way, open_pipeline, way_of
 from pyglobus.ffi.errors import GlobusError, Link
-from pyglobus.ffi.pipeline import FileRecord, FileState, Pipeline, PipelineFile, PipelineOptions
+from pyglobus.ffi.pipeline import FileRecord, FileState, Pipeline, PipelineFile
 
-#: Larger files have a transfer of their own: several buffers at a time, and progress within the file.
-LARGEST = 4 << 20
-# Commands ahead of their replies: on a far server each is a round trip that is not waited for.
-_DEPTH = 128
 # Files with the pipeline: enough to keep it busy while others are fetched, and the rest is for other workers as well.
-_AHEAD = 512
+_AHEAD = 1000
 _TICK = 0.1
+# Where files have just come from the plan there are more to come: they should not wait until the first ones have ended.
+_SOON = 0.005
 # Files whose ends are looked at together, if so many end within a tick.
 _SETTLED = 64
 # After a cancel, the server gets so long to delete what is not whole.
@@ -40,42 +38,13 @@ _DRAIN_LIMIT = 0.4
 _CLEAN_UP_LIMIT = 1.0
 
 
-class Way(NamedTuple):
-    """A direction, and the server at the far end."""
-
-    receive: bool
-    authority: str
-
-
-def way_of(item: Item, options: Options) -> Way | None:
-    """The way of an item that may go down a pipeline; None for one that may not."""
-    far = item.source if item.source.is_ftp else item.destination
-    near = item.destination if item.source.is_ftp else item.source
-    if not (item.listed and near.is_local and far.is_ftp) or item.size is None or item.size > LARGEST:
-        return None
-    side = options.source if item.source.is_ftp else options.destination
-    special = (
-        side.module,
-        side.net_stack,
-        side.disk_stack,
-        side.assertion,
-        options.stripe_block,
-        options.data_credential,
-    )
-    plain = not (options.parallel or options.partial or options.ascii or options.in_place)
-    if not plain or options.relative or any(part is not None for part in special):
-        return None
-    if item.offset is not None or item.length is not None:
-        return None
-    return Way(item.source.is_ftp, far.authority)
-
-
 class Batch:
     """A run of files down a pipeline.
 
     ``take`` gives the next item of the job if there is one; ``stopped`` tells that the job ends. The bytes moved so far
     are told to ``moved``, and what becomes of a file to ``begun``, ``done`` and ``failed``. ``ahead``: data may go
-    ahead of the server's word. ``key``: as `PipelineOptions` has it.
+    ahead of the server's word. ``key``: as `pyglobus.ffi.pipeline.PipelineOptions` has it. ``pipeline``: one that is
+    open for this way already.
     """
 
     def __init__(
@@ -85,6 +54,7 @@ class Batch:
         way: Way,
         first: Item,
         *,
+        pipeline: Pipeline | None = None,
         ahead: bool,
         key: int,
         take: Callable[[], Item | None],
@@ -122,7 +92,7 @@ class Batch:
         #: Whether the server has refused a file whose data had gone ahead.
         self.spoiled = False
         self._place = first.destination
-        self._pipeline = self._open(first, ahead)
+        self._pipeline = pipeline or self._open(first, ahead)
         self._add([first])
 
     def bytes(self) -> int:
@@ -150,6 +120,7 @@ class Batch:
         """Feed the pipeline until it ends."""
         pipeline, ended, stopped, patience = self._pipeline, False, False, 0.0
         while not pipeline.operation.done():
+            tick = _TICK
             if self._stands_still() or (stopped and time.monotonic() > patience):
                 pipeline.cancel()
             elif self._stopped():
@@ -160,10 +131,11 @@ class Batch:
                 taken = self._more(min(pipeline.room, _AHEAD - len(self._pending)))
                 if taken:
                     self._add(taken)
+                    tick = _SOON
                 if self.stray is not None or (not taken and not self._pending):
                     pipeline.end()
                     ended = True
-            pipeline.wait(_TICK, min(_SETTLED, max(1, len(self._pending))))
+            pipeline.wait(tick, min(_SETTLED, max(1, len(self._pending))))
             self._settle(pipeline.records())
             self._moved(self.bytes())
         self._settle(pipeline.records())
@@ -178,39 +150,7 @@ class Batch:
         return self._stalled
 
     def _open(self, item: Item, ahead: bool) -> Pipeline:
-        url = item.source if self._way.receive else item.destination
-        side = self._options.source if self._way.receive else self._options.destination
-        role = "source" if self._way.receive else "destination"
-        attributes = Remote(self._session, url, side, self._options, "source" if role == "source" else "destination")
-        chosen = attributes.attributes(extended=True)
-        return Pipeline(
-            self._session.engine,
-            PipelineOptions(
-                host=url.host,
-                port=url.port,
-                secure=url.scheme == "gsiftp",
-                receive=self._way.receive,
-                credential=chosen.credential,
-                delegation=chosen.delegation,
-                data_credential=self._session.data_credential(
-                    self._options.source.credential or self._options.destination.credential
-                )
-                if chosen.data_credential is not None
-                else None,
-                user=chosen.user,
-                password=chosen.password,
-                subject=chosen.subject,
-                ipv6=self._options.ipv6 or ":" in url.host,
-                authenticate_data=self._options.authenticate_data,
-                protection=chosen.protection,
-                tcp_buffer=chosen.tcp_buffer,
-                debug_fd=self._session.client.debug_fd,
-                depth=_DEPTH,
-                ahead=ahead and not self._way.receive,
-                key=self._key,
-                checksum=self._options.checksum_algorithm.upper() if self._options.verify else "",
-            ),
-        )
+        return open_pipeline(self._session, self._options, self._way, item, ahead=ahead, key=self._key)
 
     def _more(self, room: int) -> list[Item]:
         taken: list[Item] = []

@@ -13,7 +13,6 @@ import time
 from contextlib import suppress
 
 from pyglobus.core import errors
-from pyglobus.core.batch import Way, way_of
 from pyglobus.core.events import (
     FileDeleted,
     FileDone,
@@ -28,8 +27,9 @@ from pyglobus.core.events import (
 from pyglobus.core.journal import Journal
 from pyglobus.core.mirror import Mirror
 from pyglobus.core.options import Options
-from pyglobus.core.plan import Item
+from pyglobus.core.plan import Item, Pair
 from pyglobus.core.sync import Sync
+from pyglobus.core.way import Way, way_of
 from pyglobus.ffi.annotation import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -74,6 +74,9 @@ class JobState:
         self.sized = True
         #: Whether there is no more to come.
         self.planned = False
+        self._pair: Pair | None = None
+        # Set when the first pair is known, or there is none.
+        self._begun = threading.Event()
         # Set by workers: bytes of what each has under way, and the item, and whether that is one of many in a pipeline.
         self.moving: dict[int, int] = {}
         self.at: dict[int, tuple[Item, bool]] = {}
@@ -144,6 +147,18 @@ class JobState:
             why=str(self.failures[0]),
             failures=self.failures,
         )
+
+    def begin(self, pair: Pair | None) -> None:
+        """The planner begins with this pair; or it has ended."""
+        self._pair = self._pair or pair
+        self._begun.set()
+
+    def await_pair(self) -> Pair | None:
+        """The first pair of the plan as soon as it is known; None if there is none, or the job ends."""
+        while not self._begun.wait(TICK):
+            if self.stop.is_set():
+                return None
+        return self._pair
 
     def put(self, item: Item | None) -> None:
         """Let an item wait for a worker, as soon as there is room."""

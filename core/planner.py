@@ -59,6 +59,7 @@ class Planner:
         try:
             for number, given in enumerate(self._pairs, 1):
                 pair = terms.aliases.pair(given) if terms.aliases else given
+                state.begin(pair)
                 fresh = False
                 try:
                     for step in plan.steps(pair):
@@ -86,6 +87,7 @@ class Planner:
         finally:
             self._tell_needless()
             state.planned = True
+            state.begin(None)
             for _ in range(terms.concurrency):
                 state.put(None)
 

@@ -2,15 +2,17 @@
 """A worker of a job: one thread with connections of its own that copies what the planner offers.
 
 Small files go down a pipeline where that serves, others, and what a pipeline leaves, have a transfer each. A worker
-beyond the first begins only when there is enough to do that it pays to log in once more.
+beyond the first begins only when there is enough to do that it pays to log in once more. The first one logs in for
+small files as soon as it is known where they would go.
 """
 
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 from pyglobus.core import errors
-from pyglobus.core.batch import LARGEST, Batch, Way
+from pyglobus.core.batch import Batch
 from pyglobus.core.events import FileDone, FileFailed, FileStarted
 from pyglobus.core.jobstate import TICK, JobState
 from pyglobus.core.options import Options
@@ -18,6 +20,7 @@ from pyglobus.core.plan import Item
 from pyglobus.core.remote import Facts
 from pyglobus.core.session import Session
 from pyglobus.core.transfer import Progress, Result, Retrying, Transfer, Warned
+from pyglobus.core.way import LARGEST, HeadStart, Way, open_pipeline, way_ahead
 
 # A further connection is opened for so many waiting files, or bytes to come.
 _SHARE = 250
@@ -40,14 +43,35 @@ class Worker:
         state, number = self._state, self._number
         if not self._wanted():
             return
-        item = state.next(number)
-        while item is not None:
-            way = state.way(item)
-            if way is None:
-                self._copy(session, item)
-                item = state.next(number)
-            else:
-                item = self._batch(session, way, item) or state.next(number)
+        early = self._head_start(session) if number == 0 else None
+        try:
+            item = state.next(number)
+            while item is not None:
+                way = state.way(item)
+                if way is None:
+                    self._copy(session, item)
+                    item = state.next(number)
+                else:
+                    item = self._batch(session, way, item, early) or state.next(number)
+        finally:
+            if early is not None:
+                early.close()
+
+    def _head_start(self, session: Session) -> HeadStart | None:
+        """A pipeline on the way that the first files will go, as far as that can be told; errors are the planner's."""
+        terms = self._terms
+        pair = self._state.await_pair()
+        way = None if pair is None or terms.aliases is not None else way_ahead(pair, terms.options)
+        if pair is None or way is None or terms.options.preserve:
+            return None
+        with suppress(errors.Error):
+            return HeadStart(way, open_pipeline(session, terms.options, way, pair, ahead=True, key=self._key))
+        return None
+
+    @property
+    def _key(self) -> int:
+        journal = self._terms.journal
+        return journal.key if journal is not None else 0
 
     def _wanted(self) -> bool:
         """Whether a worker beyond the first has enough to do that it pays to log in once more.
@@ -71,9 +95,9 @@ class Worker:
         aliases = self._terms.aliases
         return item if aliases is None else aliases.item(item, 0)
 
-    def _batch(self, session: Session, way: Way, first: Item) -> Item | None:
+    def _batch(self, session: Session, way: Way, first: Item, early: HeadStart | None) -> Item | None:
         """Copy what goes the way of ``first`` down a pipeline; the item that comes after it, if it was taken."""
-        state, number, journal = self._state, self._number, self._terms.journal
+        state, number = self._state, self._number
         counted = 0
 
         def take() -> Item | None:
@@ -96,7 +120,8 @@ class Worker:
 
         batch = Batch(
             session, self._terms.options, way, first,
-            ahead=way not in state.careful, key=journal.key if journal is not None else 0,
+            pipeline=early.take(way) if early is not None else None,
+            ahead=way not in state.careful, key=self._key,
             take=take, moved=moved, stopped=state.stop.is_set, begun=begun, done=done, failed=failed,
         )  # fmt: skip
         batch.run()

@@ -76,12 +76,12 @@ class FileRecord(NamedTuple):
 
 class PipelineOptions(NamedTuple):
     """Where to, and how. ``receive`` files instead of sending. ``protection`` is "S", "P" or "" for clear;
-    ``tcp_buffer`` in bytes, 0 for the system's own. ``depth``: commands that are out ahead of their replies, at most
-    128; ``block``: bytes that are read or written at once. ``ahead``: send data before the server has opened its file,
-    if it is of a kind for which that does no harm; a file that it refuses all the same then spoils the pipeline.
-    ``ipv6``: the host's name may stand for an IPv6 address. ``key``: a number that temporary names are made of, so that
-    who is killed and begins anew takes the same ones; 0: random names. ``checksum``: the algorithm by which files are
-    verified, as CKSM names it; "" for none.
+    ``tcp_buffer`` in bytes, 0 for the system's own. ``depth``: commands that are out ahead of their replies, and
+    ``deepest``: as many as the round trip asks for, up to that, which is at most 512; ``block``: bytes that are read or
+    written at once. ``ahead``: send data before the server has opened its file, if it is of a kind for which that does
+    no harm; a file that it refuses all the same then spoils the pipeline. ``ipv6``: the host's name may stand for an
+    IPv6 address. ``key``: a number that temporary names are made of, so that who is killed and begins anew takes the
+    same ones; 0: random names. ``checksum``: the algorithm by which files are verified, as CKSM names it; "" for none.
 
     ``data_credential`` is what an authenticated data channel needs where nothing is delegated.
     """
@@ -103,6 +103,7 @@ class PipelineOptions(NamedTuple):
     client: str | None = None
     debug_fd: int = -1
     depth: int = 16
+    deepest: int = 0
     block: int = 1 << 20
     ahead: bool = False
     key: int = 0
@@ -126,7 +127,8 @@ class Pipeline:
         flat.authenticate_data, flat.tcp_buffer = options.authenticate_data, options.tcp_buffer
         flat.protection, flat.debug_fd = ord(options.protection or "\0"), options.debug_fd
         checksum = optional(options.checksum or None)
-        pointer = lib.pg_pipeline_new(flat, options.depth, options.block, options.ahead, options.key, checksum)
+        depths = options.depth, options.deepest
+        pointer = lib.pg_pipeline_new(flat, *depths, options.block, options.ahead, options.key, checksum)
         if pointer == ffi.NULL:
             raise MemoryError
         self._engine = engine

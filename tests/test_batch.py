@@ -9,12 +9,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from pyglobus.core.sandbox import Sandbox, Server
+from tests.gate import Gate
 
 COPY = str(Path(sys.executable).with_name("pyglobus-url-copy"))
 FILES = 400
@@ -57,6 +59,28 @@ def test_there_and_back(grid: Sandbox, tree: Path, served: Path, tmp_path: Path,
         assert (status, errors) == (0, "")
         assert Counter(event["route"] for event in events if event["type"] == "file") == {"pipeline": FILES}
         assert contents(arrived) == contents(tree)
+
+
+@pytest.mark.parametrize("direction", ["put", "get"])
+def test_the_pipeline_logs_in_while_the_plan_does(
+    grid: Sandbox, tree: Path, served: Path, tmp_path: Path, direction: str
+) -> None:
+    """Before the server has said a word, there are both connections."""
+    shutil.copytree(tree, served / "there")
+    with Gate(grid.servers["gridftp"].port) as gate:
+        far = f"gsiftp://localhost:{gate.port}{served}"
+        ends = (f"{tree}/", f"{far}/far/") if direction == "put" else (f"{far}/there/", f"{tmp_path}/near/")
+        command = [COPY, "-r", "-cd", *ends]
+        gate.open.clear()
+        with subprocess.Popen(command, env=grid.env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as running:
+            until = time.monotonic() + 30
+            while gate.connections < 2 and running.poll() is None and time.monotonic() < until:
+                time.sleep(0.01)
+            early = gate.connections
+            gate.open.set()
+            assert running.communicate(timeout=60)[1] == b""
+    assert (early, running.returncode) == (2, 0)
+    assert contents(served / "far" if direction == "put" else tmp_path / "near") == contents(tree)
 
 
 def test_over_ipv6(grid: Sandbox, sixth: Server, tree: Path, served: Path) -> None:

@@ -22,10 +22,12 @@ import pytest
 
 from benchmarks.distance import Distance
 from pyglobus.core.sandbox import Sandbox, Server
+from pyglobus.core.way import HeadStart, Way
 from pyglobus.ffi.engine import engine
 from pyglobus.ffi.errors import GlobusError, OperationCancelled
 from pyglobus.ffi.gss import DataCredential, GssCredential
 from pyglobus.ffi.pipeline import FileRecord, FileState, Pipeline, PipelineFile, PipelineOptions
+from tests.gate import Gate
 from tests.pace import PROMPT
 
 #: Sizes around nothing, the block that these tests use, and several of it.
@@ -456,6 +458,135 @@ def test_no_round_trip_is_paid_for_each_file(
         pipeline.end()
         assert states(drain(pipeline)) == [FileState.DONE] * count
         assert time.monotonic() - started < count * round_trip * paid + login
+
+
+def _said(log: Path, pattern: str) -> int:
+    return len(re.findall(pattern, log.read_text(errors="replace"), re.MULTILINE)) if log.exists() else 0
+
+
+def _until_said(log: Path, pattern: str, count: int) -> None:
+    until = time.monotonic() + LIMIT
+    while _said(log, pattern) < count:
+        assert time.monotonic() < until, log.read_text()
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(("deepest", "out"), [(0, 3), (512, 40)], ids=["bounded", "as-the-round-trip-asks"])
+def test_the_farther_a_server_is_the_more_commands_are_out(
+    grid: Sandbox, open_pipeline: Open, served: Path, tmp_path: Path, deepest: int, out: int
+) -> None:
+    log = tmp_path / "log"
+    fill(served, 40)
+    with Distance(grid.servers["gridftp"].port, 0.05) as far, log.open("wb") as file:
+        pipeline = open_pipeline(port=far.port, depth=3, deepest=deepest, receive=True, debug_fd=file.fileno())
+        pipeline.add(names(tmp_path, served, 40))
+        pipeline.end()
+        assert states(drain(pipeline)) == [FileState.DONE] * 40
+    before_any_reply = log.read_text().partition("\n150 ")[0]
+    assert before_any_reply.count("RETR ") == out + 1  # and one is OPTS RETR
+
+
+@pytest.mark.parametrize("receive", [False, True], ids=["put", "get"])
+def test_never_more_commands_than_a_server_keeps(
+    grid: Sandbox, open_pipeline: Open, served: Path, tmp_path: Path, receive: bool
+) -> None:
+    """Globus's servers hang up on the thousandth that waits."""
+    count, log = 1100, tmp_path / "log"
+    here, there = tmp_path / "here", served / "there"
+    here.mkdir()
+    there.mkdir()
+    there.chmod(0o777)
+    for number in range(count):
+        ((there if receive else here) / f"f{number}").write_bytes(b"%d" % number)
+    with Distance(grid.servers["gridftp"].port, 0.2) as far, log.open("wb") as file:
+        pipeline = open_pipeline(
+            port=far.port, depth=512, deepest=512, receive=receive, ahead=True, debug_fd=file.fileno()
+        )
+        pipeline.add(
+            PipelineFile(number, str(here / f"f{number}"), str(there / f"f{number}"), fresh=True)
+            for number in range(count)
+        )
+        pipeline.end()
+        assert states(drain(pipeline)) == [FileState.DONE] * count
+    waiting = most = 0
+    for line in log.read_text().splitlines():
+        waiting += line.startswith(("STOR ", "RETR ", "RNFR ", "RNTO "))
+        waiting -= line.startswith(("226 ", "350 ", "250 OK"))
+        most = max(most, waiting)
+    assert 300 < most <= 900
+
+
+def test_a_file_that_goes_while_its_command_is_out_fails_alone(
+    grid: Sandbox, open_pipeline: Open, served: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    fill(tmp_path, 3)
+    with Gate(grid.servers["gridftp"].port) as gate, log.open("wb") as file:
+        pipeline = open_pipeline(port=gate.port, debug_fd=file.fileno())
+        _until_said(log, "^227 ", 1)
+        gate.open.clear()
+        pipeline.add([each._replace(fresh=True) for each in names(tmp_path, served, 3)])
+        pipeline.end()
+        _until_said(log, "^STOR ", 3)
+        (tmp_path / "f1").unlink()
+        gate.open.set()
+        records = drain(pipeline)
+    assert states(records) == [FileState.DONE, FileState.FAILED, FileState.DONE]
+    assert records[1].errno == errno.ENOENT
+    assert sorted(path.name for path in served.iterdir()) == ["f0", "f2"]
+
+
+def test_only_the_file_whose_data_comes_is_open(
+    grid: Sandbox, open_pipeline: Open, served: Path, tmp_path: Path
+) -> None:
+    fill(served, 40)
+    log, got = tmp_path / "log", tmp_path / "got"
+    got.mkdir()
+    with Gate(grid.servers["gridftp"].port) as gate, log.open("wb") as file:
+        pipeline = open_pipeline(port=gate.port, depth=40, receive=True, debug_fd=file.fileno())
+        _until_said(log, "^PORT ", 1)
+        _until_said(log, "^200 PORT", 1)
+        gate.open.clear()
+        pipeline.add(names(got, served, 40))
+        _until_said(log, "^RETR ", 40)
+        assert list(got.iterdir()) == []
+        gate.open.set()
+        pipeline.end()
+        assert states(drain(pipeline)) == [FileState.DONE] * 40
+
+
+def test_a_head_start_is_taken_by_who_goes_its_way(open_pipeline: Open, served: Path, tmp_path: Path) -> None:
+    fill(tmp_path, 3)
+    way = Way(False, "localhost")
+    early = HeadStart(way, open_pipeline())
+    assert early.take(Way(True, "localhost")) is None
+    pipeline = early.take(way)
+    assert pipeline is not None and early.take(way) is None
+    early.close()
+    pipeline.add(names(tmp_path, served, 3))
+    pipeline.end()
+    assert states(drain(pipeline)) == [FileState.DONE] * 3
+
+
+def test_a_head_start_that_nobody_takes_ends_well(open_pipeline: Open) -> None:
+    pipeline = open_pipeline()
+    HeadStart(Way(False, "localhost"), pipeline).close()
+    assert pipeline.operation.done()
+
+
+def test_a_head_start_that_failed_or_is_stale_is_not_taken(
+    open_pipeline: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    way = Way(False, "localhost")
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        pipeline = open_pipeline(port=nobody.getsockname()[1])
+        pipeline.operation.exception(timeout=LIMIT)
+    assert HeadStart(way, pipeline).take(way) is None
+    monkeypatch.setattr("pyglobus.core.way._FRESH", -1.0)
+    early = HeadStart(way, open_pipeline())
+    assert early.take(way) is None
+    early.close()
 
 
 def test_server_without_dcsc_is_told(grid: Sandbox, open_pipeline: Open, served: Path) -> None:

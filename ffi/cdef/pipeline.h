@@ -9,7 +9,7 @@ typedef struct
 typedef enum { PG_FILE_DONE, PG_FILE_FAILED, PG_FILE_BEGUN, PG_FILE_UNTOUCHED, ... } pg_file_state;
 typedef struct { uint64_t id; int state; int64_t bytes; int code; int local_errno; char *text; char *remains; ...; }
     pg_file_record;
-pg_pipeline *pg_pipeline_new(const pg_control_options *options, int depth, size_t block, int ahead,
+pg_pipeline *pg_pipeline_new(const pg_control_options *options, int depth, int deepest, size_t block, int ahead,
     uint64_t key, const char *checksum);
 void pg_pipeline_open(pg_pipeline *pipeline, pg_operation *operation);
 void pg_pipeline_abandon(pg_pipeline *pipeline);

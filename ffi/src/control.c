@@ -127,6 +127,11 @@ const char *pg_control_account(pg_control *control)
     return control->account;
 }
 
+double pg_control_round_trip(pg_control *control)
+{
+    return control->round_trip;
+}
+
 int pg_control_keeps_channel(pg_control *control)
 {
     return control->keeps_channel;
@@ -335,17 +340,27 @@ void pg_control_ask(pg_control *control, const pg_command *command, const char *
     }
 }
 
+static double pg_seconds_since(const struct timespec *then)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double) (now.tv_sec - then->tv_sec) + (double) (now.tv_nsec - then->tv_nsec) / 1e9;
+}
+
 /* The round is over: begin the next. */
 void pg_control_advance(pg_control *control)
 {
     if (control->stage == PG_LOGIN)
     {
         control->stage = PG_FEATURES;
+        clock_gettime(CLOCK_MONOTONIC, &control->asked);
         pg_data_ask_features(control);
     }
     else if (control->stage == PG_FEATURES)
     {
         control->stage = PG_CHANNEL;
+        control->round_trip = pg_seconds_since(&control->asked);
         pg_data_set_up(control);
     }
     else if (control->stage == PG_CHANNEL)

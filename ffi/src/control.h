@@ -68,6 +68,8 @@ int             pg_control_unsupported(pg_control *control);
 int             pg_control_names(pg_control *control, const char *feature);
 /* The account that we have been logged in to, NULL if the server does not say. */
 const char *    pg_control_account(pg_control *control);
+/* Seconds that a round trip took, once it is ready. */
+double          pg_control_round_trip(pg_control *control);
 /* The server is known to keep its data channel when it refuses a file: the next one may go on. */
 int             pg_control_keeps_channel(pg_control *control);
 

@@ -6,6 +6,8 @@
 #ifndef PG_CONTROL_PARTS_H
 #define PG_CONTROL_PARTS_H
 
+#include <time.h>
+
 #include "control.h"
 
 typedef enum { PG_GREETING, PG_LOGIN, PG_FEATURES, PG_CHANNEL, PG_READY, PG_CLOSING, PG_CLOSED } pg_stage;
@@ -29,6 +31,8 @@ struct pg_control
     char *                          text;
     int                             unsupported;
     int                             keeps_channel;
+    struct timespec                 asked;          /* when the first round of commands went out */
+    double                          round_trip;     /* seconds until it was answered */
 };
 
 /* A command of a round, and what is done with a reply to it that is positive. */

@@ -81,6 +81,7 @@ static const pg_command pg_dcau = { "DCAU", 0, NULL };
 static const pg_command pg_pbsz = { "PBSZ", 0, pg_use_pbsz };
 static const pg_command pg_prot = { "PROT", 0, NULL };
 static const pg_command pg_sbuf = { "SBUF", 1, NULL };
+static const pg_command pg_trev = { "TREV", 1, NULL };
 static const pg_command pg_opts = { "OPTS RETR", 0, NULL };
 static const pg_command pg_pasv = { "PASV", 0, pg_use_pasv };
 static const pg_command pg_port = { "PORT", 0, NULL };
@@ -187,6 +188,8 @@ static void pg_ask_address(pg_control *control)
     sixth = address.hostlen == 16;
     if (!control->options.receive)
     {
+        pg_control_ask(control, &pg_trev, "PERF 0");        /* else there are three markers for each file, however small */
+        pg_control_ask(control, &pg_trev, "RESTART 0");
         pg_control_ask(control, sixth ? &pg_epsv : &pg_pasv, "");
         return;
     }

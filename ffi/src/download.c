@@ -10,16 +10,14 @@ static void pg_retrieved(void *arg, globus_ftp_control_handle_t *handle, globus_
 
 void pg_download_begin(pg_file *file)
 {
-    pg_pipeline *pipeline = file->pipeline;
-
-    if ((file->local_errno = pg_landing_write(&file->landing, file->local, file->size,
-            file->pipeline->key)) != 0)
-    {
-        pg_pipeline_finish(file, PG_FILE_FAILED);
-        return;
-    }
-    pg_pipeline_enter(file, &pipeline->asked);
+    pg_pipeline_enter(file, &file->pipeline->asked);
     pg_pipeline_ask(file, "RETR", file->remote, pg_retrieved);
+}
+
+/* What comes for a file that cannot be written is dropped. */
+void pg_download_land(pg_file *file)
+{
+    file->local_errno = pg_landing_write(&file->landing, file->local, file->size, file->pipeline->key);
 }
 
 void pg_download_arrived(pg_file *file)

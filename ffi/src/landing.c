@@ -10,6 +10,22 @@
 
 #include "temporary.h"
 
+static int pg_not_regular(const struct stat *status)
+{
+    return S_ISREG(status->st_mode) ? 0 : S_ISDIR(status->st_mode) ? EISDIR : EOPNOTSUPP;
+}
+
+int pg_landing_is_readable(const char *path)
+{
+    struct stat status;
+
+    if (stat(path, &status) != 0 || faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) != 0)
+    {
+        return errno;
+    }
+    return pg_not_regular(&status);
+}
+
 int pg_landing_read(pg_landing *landing, const char *path)
 {
     struct stat status;
@@ -20,15 +36,7 @@ int pg_landing_read(pg_landing *landing, const char *path)
     {
         return errno;
     }
-    if (fstat(fd, &status) != 0)
-    {
-        error = errno;
-    }
-    else if (!S_ISREG(status.st_mode))
-    {
-        error = S_ISDIR(status.st_mode) ? EISDIR : EOPNOTSUPP;
-    }
-    if (error != 0)
+    if ((error = fstat(fd, &status) != 0 ? errno : pg_not_regular(&status)) != 0)
     {
         close(fd);
         return error;

@@ -14,6 +14,8 @@ typedef struct
     char *      temporary;      /* destination: its name until it is whole */
 } pg_landing;
 
+/* Whether this is, as far as can be told without opening it, a regular file that may be read. 0 or an errno value. */
+int     pg_landing_is_readable(const char *path);
 /* A regular file to read from. 0 or an errno value. */
 int     pg_landing_read(pg_landing *landing, const char *path);
 /*

@@ -8,19 +8,28 @@
 #include "errors.h"
 #include "reply.h"
 
-/* A server that does not answer QUIT is left without. */
-#define PG_FAREWELL 1
+/* QUIT goes out in this time, in milliseconds; the answer to it is not waited for. */
+#define PG_FAREWELL 2
+/* Globus's servers hang up when 1000 commands wait to be done. A file that is put has two of them out at most: RNFR and RNTO. */
+#define PG_MOST_COMMANDS 900
+/* No server that we know makes more small files than so many in a second: on a far one as many as it makes in a round trip. */
+#define PG_FILES_A_SECOND 10000
 /* 421: the reply after which the server hangs up. */
 #define PG_SERVICE_CLOSES 421
 
 static void pg_on_ready(void *arg)
 {
-    pg_pipeline *pipeline = arg;
+    pg_pipeline *   pipeline = arg;
+    int             reach = (int) (pg_control_round_trip(pipeline->control) * PG_FILES_A_SECOND);
 
     pipeline->ready = 1;
     if (pipeline->checksum != NULL && !pg_control_names(pipeline->control, "CKSM"))
     {
         pipeline->unsupported = pipeline->draining = 1;
+    }
+    if (reach > pipeline->depth)
+    {
+        pipeline->depth = reach < pipeline->deepest ? reach : pipeline->deepest;
     }
     pipeline->ahead = pipeline->ahead && pg_control_keeps_channel(pipeline->control);
     pg_pipeline_go_on(pipeline);
@@ -28,7 +37,12 @@ static void pg_on_ready(void *arg)
 
 /* Life --------------------------------------------------------------------------------------------------------------------- */
 
-pg_pipeline *pg_pipeline_new(const pg_control_options *options, int depth, size_t block, int ahead,
+static int pg_bounded(int depth)
+{
+    return depth < 1 ? 1 : depth > PG_PIPELINE_MAX_DEPTH ? PG_PIPELINE_MAX_DEPTH : depth;
+}
+
+pg_pipeline *pg_pipeline_new(const pg_control_options *options, int depth, int deepest, size_t block, int ahead,
     uint64_t key, const char *checksum)
 {
     pg_pipeline *pipeline = calloc(1, sizeof *pipeline);
@@ -38,7 +52,8 @@ pg_pipeline *pg_pipeline_new(const pg_control_options *options, int depth, size_
         return NULL;
     }
     pipeline->receive = options->receive;
-    pipeline->depth = depth < 1 ? 1 : depth > PG_PIPELINE_MAX_DEPTH ? PG_PIPELINE_MAX_DEPTH : depth;
+    pipeline->depth = pg_bounded(depth);
+    pipeline->deepest = pg_bounded(deepest > depth ? deepest : depth);
     pipeline->key = key;
     pipeline->ahead = ahead && !options->receive;
     pipeline->block = block;
@@ -158,11 +173,11 @@ static void pg_time_out(void *arg)
     pg_control_close(pipeline->control);
 }
 
-void pg_pipeline_close_in(pg_pipeline *pipeline, int seconds)
+void pg_pipeline_close_in(pg_pipeline *pipeline, int milliseconds)
 {
     globus_reltime_t delay;
 
-    GlobusTimeReltimeSet(delay, seconds, 0);
+    GlobusTimeReltimeSet(delay, milliseconds / 1000, milliseconds % 1000 * 1000);
     pg_stop_timer(pipeline);
     pipeline->timed = globus_callback_register_oneshot(&pipeline->timer, &delay, pg_time_out, pipeline) == GLOBUS_SUCCESS;
     if (!pipeline->timed)
@@ -180,6 +195,10 @@ void pg_pipeline_enter(pg_file *file, struct pg_files *list)
     if (file->list != NULL)
     {
         TAILQ_REMOVE(file->list, file, link);
+    }
+    else
+    {
+        pipeline->begun++;
     }
     file->list = list;
     TAILQ_INSERT_TAIL(list, file, link);
@@ -206,6 +225,7 @@ void pg_pipeline_finish(pg_file *file, pg_file_state state)
     if (file->list != NULL)
     {
         TAILQ_REMOVE(file->list, file, link);
+        pipeline->begun--;
     }
     if (pipeline->turn == file)
     {
@@ -354,6 +374,11 @@ static void pg_quit(pg_pipeline *pipeline)
     pg_control_send(pipeline->control, "QUIT", "", pg_farewell, pipeline);
 }
 
+static int pg_has_room(const pg_pipeline *pipeline)
+{
+    return pipeline->under_way < pipeline->depth && pipeline->begun < PG_MOST_COMMANDS / (pipeline->receive ? 1 : 2);
+}
+
 void pg_pipeline_go_on(pg_pipeline *pipeline)
 {
     pg_file *   file = NULL;
@@ -363,7 +388,7 @@ void pg_pipeline_go_on(pg_pipeline *pipeline)
     {
         return;
     }
-    while (!pipeline->draining && pipeline->under_way < pipeline->depth
+    while (!pipeline->draining && pg_has_room(pipeline)
         && (file = pg_filequeue_next(&pipeline->queue, &no_more)) != NULL)
     {
         if (pipeline->checksum != NULL && (file->digest = pg_digest_new(pipeline->checksum)) == NULL)

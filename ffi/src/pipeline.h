@@ -2,8 +2,8 @@
  *
  * Many files, one after the other, over one control connection and one data channel, without a round trip for each.
  *
- * STOR or RETR commands go out ahead of their replies, up to a depth; data moves for one file at a time, in order; replies
- * are matched in order. A file is done only when the server has confirmed it (226), its data has gone out, or come in, up to
+ * STOR or RETR commands go out ahead of their replies, up to a depth, which grows with the round trip; data moves for one file
+ * at a time, in order, and only that file is open; replies are matched in order. A file is done only when the server has confirmed it (226), its data has gone out, or come in, up to
  * the MODE E end of file, and it has got its name.
  *
  * A file is put under a temporary name beside its own (temporary.h) and renamed when it is whole. Unless nothing can be there
@@ -29,18 +29,19 @@
 #include "engine.h"
 #include "filequeue.h"
 
-/* More commands under way would hold more local files open than the process can afford. */
-#define PG_PIPELINE_MAX_DEPTH 128
+/* More commands would be more than a server should have to keep for us. */
+#define PG_PIPELINE_MAX_DEPTH 512
 /* Files that have been added and not reported yet. */
 #define PG_PIPELINE_ROOM 4096
 
 typedef struct pg_pipeline pg_pipeline;
 
 /*
- * ahead: data need not wait for the server's word. key: of temporary names (temporary.h). checksum: an algorithm (digest.h) that
- * both ends must agree by, or NULL. NULL: no memory.
+ * depth: commands that are out ahead; on a far server more, up to deepest. ahead: data need not wait for the server's word.
+ * key: of temporary names (temporary.h). checksum: an algorithm (digest.h) that both ends must agree by, or NULL. NULL: no
+ * memory.
  */
-pg_pipeline *   pg_pipeline_new(const pg_control_options *options, int depth, size_t block, int ahead,
+pg_pipeline *   pg_pipeline_new(const pg_control_options *options, int depth, int deepest, size_t block, int ahead,
     uint64_t key, const char *checksum);
 /* The operation is queued when the pipeline has ended; it stays the caller's. */
 void            pg_pipeline_open(pg_pipeline *pipeline, pg_operation *operation);

@@ -20,6 +20,7 @@ struct pg_pipeline
     pg_filequeue        queue;
     int                 receive;
     int                 depth;
+    int                 deepest;
     int                 ahead;
     uint64_t            key;            /* of temporary names; 0: none */
     char *              checksum;       /* the algorithm by which files are verified, or NULL */
@@ -31,6 +32,7 @@ struct pg_pipeline
     int                 closed;
     struct pg_files     looked_at;
     struct pg_files     asked;
+    int                 begun;          /* files in these two */
     int                 under_way;      /* files whose data has not been confirmed or refused */
     int                 awaited;        /* commands whose last reply is still to come */
     int                 renamed;        /* files that got their names */
@@ -67,15 +69,20 @@ void    pg_pipeline_enter(pg_file *file, struct pg_files *list);
 void    pg_pipeline_settle(pg_file *file);
 void    pg_pipeline_finish(pg_file *file, pg_file_state state);
 void    pg_pipeline_fail_text(pg_pipeline *pipeline, const char *text);
-/* Close after so many seconds. */
-void    pg_pipeline_close_in(pg_pipeline *pipeline, int seconds);
+/* Close after so many milliseconds. */
+void    pg_pipeline_close_in(pg_pipeline *pipeline, int milliseconds);
 /* The connection is gone, and nothing of it is left. */
 void    pg_pipeline_closed(void *pipeline);
 
-/* upload.c, download.c: begin with a file that was taken from the queue; go on when its data has arrived. */
+/*
+ * upload.c, download.c: begin with a file that was taken from the queue; open it when its data is about to move; go on when
+ * that has arrived.
+ */
 void    pg_upload_begin(pg_file *file);
+void    pg_upload_lift(pg_file *file);
 void    pg_upload_arrived(pg_file *file);
 void    pg_download_begin(pg_file *file);
+void    pg_download_land(pg_file *file);
 void    pg_download_arrived(pg_file *file);
 
 /*

@@ -6,8 +6,8 @@
 #include "errors.h"
 #include "localfile.h"
 
-/* After the data channel has failed, the server gets this long to say why before we close. */
-#define PG_LAST_WORD 2
+/* After the data channel has failed, the server gets this long to say why before we close: milliseconds. */
+#define PG_LAST_WORD 2000
 
 int pg_stream_holds(const pg_file *file)
 {
@@ -246,10 +246,12 @@ void pg_stream_go_on(pg_pipeline *pipeline)
         pipeline->drained = pipeline->ending = 0;
         if (pipeline->receive)
         {
+            pg_download_land(pipeline->turn);
             pg_receive(pipeline);
         }
         else
         {
+            pg_upload_lift(pipeline->turn);
             pg_send(pipeline);
         }
     }

@@ -244,7 +244,7 @@ void pg_upload_begin(pg_file *file)
 {
     pg_pipeline *pipeline = file->pipeline;
 
-    file->local_errno = pg_landing_read(&file->landing, file->local);
+    file->local_errno = pg_landing_is_readable(file->local);
     if (file->local_errno == 0 && !file->fresh && !pg_control_names(pipeline->control, "MLST"))
     {
         file->local_errno = EOPNOTSUPP;
@@ -261,5 +261,14 @@ void pg_upload_begin(pg_file *file)
     {
         pg_pipeline_enter(file, &pipeline->looked_at);
         pg_pipeline_ask(file, "MLST", file->remote, pg_seen);
+    }
+}
+
+/* Of a file that cannot be opened any more nothing is sent but its end, and what the server makes of that is deleted. */
+void pg_upload_lift(pg_file *file)
+{
+    if (!file->pipeline->draining)
+    {
+        file->local_errno = pg_landing_read(&file->landing, file->local);
     }
 }
