@@ -179,7 +179,7 @@ class Plan:
         for entry in entries(self._session, self._options, source):
             if self._names:
                 names.add(entry.name)
-            if not fnmatchcase(entry.name, place.pattern):
+            if place.pattern != "*" and not fnmatchcase(entry.name, place.pattern):
                 continue
             if entry.directory:
                 directories.append(entry)

@@ -31,7 +31,8 @@ class Sync:
         if level not in (MISSING, SIZE, TIME, CHECKSUM):
             raise errors.UsageError("bad sync level", where=str(level), why="it is 0, 1, 2 or 3")
         self._level = level
-        self._directory: Url | None = None
+        # The directory of the destination that was listed last: its place, and what is in it.
+        self._place: tuple[object, ...] = ()
         self._entries: dict[str, Entry] = {}
 
     def differs(self, session: Session, options: Options, item: Item) -> bool:
@@ -55,12 +56,13 @@ class Sync:
         return False
 
     def _find(self, session: Session, options: Options, url: Url) -> Entry | None:
-        parent = url.parent()
-        if parent != self._directory:
-            self._directory, self._entries = parent, {}
+        head, _, name = url.path.rpartition("/")
+        place = (head, url.scheme, url.host, url.port, url.user)  # for each file of a tree: Url.parent() costs more
+        if place != self._place:
+            self._place, self._entries = place, {}
             with suppress(errors.NotFound, errors.CannotCreate):  # a directory that is not there has no entries
-                self._entries = {entry.name: entry for entry in _entries(session, options, parent)}
-        return self._entries.get(url.name)
+                self._entries = {entry.name: entry for entry in _entries(session, options, url.parent())}
+        return self._entries.get(name)
 
 
 def _entries(session: Session, options: Options, directory: Url) -> Iterator[Entry]:
