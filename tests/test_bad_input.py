@@ -234,7 +234,7 @@ CASES: dict[str, tuple[str, str, int, tuple[str, ...]]] = {
     "part-of-a-stream": ("-len 1 -", "{here}/new", 69, ("part",)),
     "checksum-of-http": ("-verify-checksum http://{web}/short", "{here}/new", 69, ("checksum",)),
     "checksum-unknown": ("-verify-checksum -checksum-alg crc7 {here}/file", "{gsi}/new", 2, ("crc7",)),
-    "credential-missing": ("-cred {here}/nothing {here}/file", "{gsi}/new", 77, ("{here}/nothing",)),
+    "credential-missing": ("-cred {here}/nothing {here}/file", "{gsi}/new", 66, ("{here}/nothing",)),
     "wrong-subject": ("-ds /O=Grid/CN=nobody {here}/file", "{gsi}/new", 77, ("/O=Grid/CN=nobody",)),
     "name-for-http": ("http://ada:secret@{web}/file", "{here}/new", 69, ("http://ada@{web}/file", "not told names")),
     "one-argument": ("{here}/file", "--", 2, ("missing DEST",)),

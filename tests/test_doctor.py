@@ -30,6 +30,7 @@ from pyglobus.core.sandbox import Sandbox
 from pyglobus.core.sandbox.authority import Authority, Issued
 from pyglobus.core.x509 import request
 from pyglobus.core.x509.keys import ec_key
+from pyglobus.core.x509.proxytype import LIMITED
 from tests.faults.case import apart
 from tests.faults.diagnosed import FAULTS, SESAME, Told
 from tests.faults.doctor import two_hours_behind
@@ -140,6 +141,13 @@ def test_all_is_well(kind: str, lab: Lab) -> None:
     last = {"gsiftp": "data-channel", "ftp": "data-channel", "contact": "data-channel", "none": "key"}
     assert names[-1] == last[kind]
     assert ("server-name" in names) == (kind in ("gsiftp", "contact"))
+
+
+def test_a_limited_proxy_is_good_for_transfers(lab: Lab) -> None:
+    found = lab.pyglobus("doctor", lab.gsi(), env={"X509_USER_PROXY": lab.proxy(language=LIMITED)})
+    assert (found["status"], found["well"]) == (0, True), found["shown"]
+    life = next(check for check in found["checks"] if check["name"] == "life")
+    assert life["explanation"].endswith("it is good for transfers, and refused where jobs are started")
 
 
 def test_lines_come_as_things_are_known_and_end_with_a_count(lab: Lab) -> None:

@@ -34,7 +34,7 @@ def status_of(error: BaseException) -> int:
     code = getattr(error, "code", 0)
     if isinstance(error, errors.Error) and isinstance(code, int) and code:
         return code
-    if isinstance(error, errors.CredentialError):
+    if isinstance(error, errors.CredentialError) or getattr(error, "fault", None) == "credential-missing":
         return _NO_CREDENTIAL
     if isinstance(error, errors.UsageError):
         return _MISUSE if error.fault in _REQUEST else _FAILED

@@ -17,7 +17,7 @@ from pyglobus.core import credential, errors, proxy
 from pyglobus.core.credential import Choice
 from pyglobus.core.faults.credentials import span
 from pyglobus.core.x509 import chain, filerules, names, pem, trust, userfiles
-from pyglobus.core.x509.check import Check, Outcome, failed, of_error, passed, skipped, warning
+from pyglobus.core.x509.check import Check, Outcome, failed, of_error, passed, skipped
 from pyglobus.core.x509.credential import identity_of
 from pyglobus.core.x509.kind import kind_of
 from pyglobus.core.x509.proxytype import Rights
@@ -102,9 +102,10 @@ def _chain(choice: Choice) -> Iterator[Check]:
     end = min(one.not_valid_after_utc for one in found)
     if end > now:
         left = span(int((end - now).total_seconds() // 60))
-        yield passed("life", f"{kind.text} of {whose}, {left} left")
-    if kind.rights is Rights.LIMITED:
-        yield warning("life", "limited-refused", where_not="by servers that start jobs")
+        limits = (
+            "; it is good for transfers, and refused where jobs are started" if kind.rights is Rights.LIMITED else ""
+        )
+        yield passed("life", f"{kind.text} of {whose}, {left} left{limits}")
     yield from problems(report.checks, f"all {len(report.path)} certificates up to the authority are good")
     if choice.kind == "proxy":
         yield from _key(choice)

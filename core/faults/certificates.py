@@ -107,9 +107,8 @@ FAULTS = (
         "limited-refused",
         CredentialError,
         either(r"set to not accept limited|Attempt to use limited proxy"),
-        "a limited proxy is not accepted {where_not}",
+        "a limited proxy is not accepted here",
         "use a full proxy: proxy-init without -limited, and delegation of full rights",
-        otherwise(where_not="here"),
     ),
     Fault(
         "path-length-exceeded",

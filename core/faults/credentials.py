@@ -7,7 +7,7 @@ import os
 import stat
 from pathlib import Path
 
-from pyglobus.core.errors import ConfigurationError, CredentialError
+from pyglobus.core.errors import ConfigurationError, CredentialError, NotFound
 from pyglobus.core.faults.evidence import Evidence
 from pyglobus.core.faults.fault import Fault, Fields, otherwise, own, unspoken
 
@@ -177,7 +177,7 @@ FAULTS = (
     ),
     Fault(
         "credential-missing",
-        CredentialError,
+        NotFound,
         lambda _: None,
         "the credential file {path} does not exist",
         "check the path of the credential",

@@ -31,10 +31,17 @@ FAULTS = (
         "choose another directory",
     ),
     Fault(
+        "link-loop",
+        (NotFound, CannotCreate),
+        any_of(file(errno.ELOOP), reply(r"Too many levels of symbolic links", 450, 451, 500, 550, 553)),
+        "symbolic links on the way to it lead round in a circle{there}",
+        "follow the links one by one with ls -l, and make the one that points back point elsewhere",
+    ),
+    Fault(
         "no-such-file",
         (NotFound, CannotCreate),
         any_of(
-            file(errno.ENOENT, errno.ENOTDIR, errno.ELOOP),
+            file(errno.ENOENT, errno.ENOTDIR),
             reply(r"[Nn]o such file|[Ff]ile (is )?not found|[Dd]oes not exist", 450, 451, 500, 550, 553),
         ),
         "{missing}{there}",

@@ -104,7 +104,7 @@ def _complete(
 def _trusted(one: x509.Certificate, trusted: TrustedDirectory) -> tuple[Path, x509.Certificate] | None:
     try:
         candidates = list(trusted.authorities(one.issuer))
-    except errors.CredentialError:
+    except (errors.CredentialError, errors.NotFound):
         return None
     return next((each for each in candidates if signed(one, each[1])), candidates[0] if candidates else None)
 

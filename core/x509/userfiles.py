@@ -130,7 +130,7 @@ def find(
         return UserFiles(certificate, certificate)
     what = "certificate" if certificate is None else "private key"
     variable, name = ("X509_USER_CERT", "usercert.pem") if certificate is None else ("X509_USER_KEY", "userkey.pem")
-    raise errors.CredentialError(
+    raise errors.NotFound(
         f"cannot find the user's {what}",
         where=str(globus / name),
         why="it does not exist, and no other file was named",

@@ -11,6 +11,7 @@ from pyglobus.core.sandbox.authority import Authority, Issued
 from pyglobus.core.x509.keys import rsa_key
 from tests.faults.case import (
     CREDENTIAL,
+    MISSING,
     UNSUPPORTED,
     case,
     not_root,
@@ -85,7 +86,7 @@ def proxy_that_is_a_directory(lab: Lab) -> Record:
     return lab.get(lab.tmp)
 
 
-@case("credential-missing", *CREDENTIAL, r"absent\.pem does not exist")
+@case("credential-missing", *MISSING, r"absent\.pem does not exist")
 def missing_credential_of_one_side(lab: Lab) -> Record:
     return lab.fail(lab.gsi(), lab.copy, source={"credential": str(lab.tmp / "absent.pem")})
 

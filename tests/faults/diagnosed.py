@@ -226,15 +226,6 @@ def sha1(lab: Lab) -> Told:
 
 
 @fault
-def limited_proxy_refused(lab: Lab) -> Told:
-    from tests.faults import trust
-
-    other = trust.limited_proxy_where_none_may_be(lab)
-    path = lab.proxy(language=LIMITED)
-    return Told(lab.pyglobus("doctor", env={"X509_USER_PROXY": path}), other, "life", "limited-refused")
-
-
-@fault
 def full_proxy_of_a_limited_one(lab: Lab) -> Told:
     return _own(lab, "proxy-rights", "limited-exceeded", lab.proxy(lab.ada.proxy(key=lab.spare, language=LIMITED)))
 

@@ -51,6 +51,19 @@ def read_only_file_system(lab: Lab) -> Record:
     return lab.fail(lab.local, str(lab.tmp / "fixed" / "new"), prefix=prefix)
 
 
+@case("link-loop", *MISSING, "round in a circle at the server", "ls -l")
+def links_that_lead_round_in_a_circle(lab: Lab) -> Record:
+    (lab.served / "one").symlink_to("other")
+    (lab.served / "other").symlink_to("one")
+    return lab.call("get", lab.ftp("one/file"), more={"to": lab.copy}, role="source")
+
+
+@case("link-loop", *CREATION, "round in a circle$")
+def local_links_that_lead_round_in_a_circle(lab: Lab) -> Record:
+    (lab.tmp / "one").symlink_to("one")
+    return lab.fail(lab.ftp(), str(lab.tmp / "one" / "new"))
+
+
 @case("no-such-file", *MISSING, "no such file or directory")
 def missing_source(lab: Lab) -> Record:
     return lab.fail(lab.ftp("absent"), lab.copy)
