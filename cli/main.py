@@ -163,6 +163,8 @@ def _report(error: Exception, arguments: list[str], output: Output) -> int:
     from pyglobus.core import errors
 
     shown: Exception = error
+    if not isinstance(error, errors.Error):
+        shown = errors.exhausted(error) or error
     if isinstance(error, click.ClickException):
         shown = _of_click(error, arguments)
     if isinstance(shown, errors.UsageError) and output.is_text:
@@ -200,7 +202,7 @@ def _of_click(error: click.ClickException, arguments: list[str]) -> Exception:
     hint = f"{ctx.command_path} --help lists what it takes" if ctx is not None else None
     if isinstance(error, click.MissingParameter) and error.param is not None:
         what = f"missing {error.param.get_error_hint(ctx)}"
-        usage = ctx.get_usage().replace("Usage:", "usage:", 1) if ctx is not None else None
+        usage = click.unstyle(ctx.get_usage()).replace("Usage:", "usage:", 1) if ctx is not None else None
         return errors.UsageError(what, hint=dash_hint(arguments) or usage)
     text = error.message.strip().rstrip(".")
     if isinstance(error, click.BadParameter) and error.param is not None:

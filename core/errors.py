@@ -10,6 +10,8 @@ along the question a caller asks: *did I call it wrongly* (`UsageError`, `Config
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Sequence
 
 
@@ -108,3 +110,42 @@ class PartlyDone(Error):
     ) -> None:
         super().__init__(what, why=why, hint=hint)
         self.failures = tuple(failures)
+
+
+#: What there can be too little of, and where it is counted.
+_LIMITS = {
+    errno.EMFILE: "let this process have more open files (ulimit -n)",
+    errno.ENFILE: "the whole machine has too many open files: try again later",
+    errno.ENOMEM: "let this process have more memory (ulimit -v), or try again later",
+    errno.EAGAIN: "let this user have more processes and threads (ulimit -u), or try again later",
+}
+
+
+def exhausted(error: BaseException, what: str = "cannot go on", *, where: str | None = None) -> TransientError | None:
+    """The error for what means that there are no more open files, threads or memory to be had; None for anything else.
+
+    It imports nothing, for that may be what has failed.
+    """
+    link: BaseException | None = error
+    while link is not None:
+        number = _number(link)
+        if number in _LIMITS:
+            return TransientError(
+                what, where=where, why=os.strerror(number), hint=_LIMITS[number], errno=number, fault="resources"
+            )
+        link = link.__cause__
+    return None
+
+
+def _number(error: BaseException) -> int:
+    """The system's number that is meant; 0 for none."""
+    if isinstance(error, OSError):
+        return error.errno or 0
+    if isinstance(error, MemoryError):
+        return errno.ENOMEM
+    text = str(error)
+    if isinstance(error, RuntimeError) and "start new thread" in text:
+        return errno.EAGAIN
+    # The loader's words for an extension module; where it cannot read its messages either, it tells the number.
+    words = os.strerror(errno.EMFILE), f"Error {errno.EMFILE}"
+    return errno.EMFILE if isinstance(error, ImportError) and text.endswith(words) else 0

@@ -196,6 +196,7 @@ class Engine:
         self._pid: int | None = None
         self._ready = threading.Event()
         self._failure: str | None = None
+        self._reason: OSError | None = None
         self._closing = False
         #: Whether the interpreter is at its end: of those who may still wait, all but the main thread are daemons.
         self.exiting = False
@@ -281,7 +282,7 @@ class Engine:
             if self._thread is not None:
                 self._ready.wait()
         if self._failure:
-            raise EngineError(self._failure)
+            raise EngineError(self._failure) from self._reason
 
     def _launch(self) -> None:
         import signal
@@ -327,9 +328,12 @@ class Engine:
     def _run(self) -> None:
         try:
             failed = ffi.new("const char **")
-            code = lib.pg_engine_open(failed)
+            number = ffi.new("int *")
+            code = lib.pg_engine_open(failed, number)
             if code:
                 self._failure = f"the Globus libraries do not start: {decode(failed[0])} (code {code})"
+            if number[0]:
+                self._reason = OSError(number[0], os.strerror(number[0]))
         except BaseException as error:
             self._failure = f"the Globus libraries do not start: {error}"
         finally:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import pexpect
 import pytest
 
 from pyglobus.cli import main, words
@@ -481,3 +482,43 @@ class TestStreams:
         ended = subprocess.run(program(body), env=environment, capture_output=True, check=False)
         assert (ended.returncode, ended.stderr) == (0, b"")
         assert ended.stdout == (b"a\xffb\xe2\x82\xac\n" if locale == "C.UTF-8" else b"a\xffb?\n")
+
+
+def test_a_hint_is_plain_on_a_terminal() -> None:
+    program = str(Path(sys.executable).with_name("pyglobus"))
+    child = pexpect.spawn(program, ["xio", "cat"], encoding="utf-8", timeout=60, env={**os.environ, "TERM": "xterm"})
+    child.expect_exact("hint: usage: pyglobus xio cat [OPTIONS] ADDRESS")
+    child.expect(pexpect.EOF)
+
+
+# Limits of the machine ------------------------------------------------------------------------------------------------
+
+
+LIMITED = """
+import resource, sys, threading
+import click
+from pyglobus.cli import deferred, main, output, tree
+from pyglobus.core import errors
+
+def refuse(thread):
+    raise RuntimeError("can't start new thread")
+
+command = tree.load("url-copy", None)
+if sys.argv[1] == "files":
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
+else:
+    threading.Thread.start = refuse
+sys.exit(main.run(lambda: command, "pyglobus-url-copy", ["ftp://localhost:1/file", "-"]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "why", "limit"),
+    [("files", "Too many open files", "ulimit -n"), ("threads", "Resource temporarily unavailable", "ulimit -u")],
+)
+def test_a_limit_of_the_machine_is_no_bug(what: str, why: str, limit: str) -> None:
+    ended = subprocess.run([sys.executable, "-c", LIMITED, what], capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout) == (ExitCode.TRY_LATER, ""), ended.stderr
+    told, hint = ended.stderr.splitlines()
+    assert why in told
+    assert hint.startswith("hint: let this") and limit in hint

@@ -43,7 +43,9 @@ def judge(error: BaseException, *, what: str, where: str | tuple[str, str], role
             what, where=shown, why="it was not done in the time allowed", hint="allow more time", fault="deadline"
         )
     if isinstance(error, EngineError):
-        return errors.Error(what, where=shown, why=_sentence(str(error)), fault="engine")
+        return errors.exhausted(error, what, where=shown) or errors.Error(
+            what, where=shown, why=_sentence(str(error)), fault="engine"
+        )
     if not isinstance(error, GlobusError | OSError):
         raise error
     evidence = gather(error, ends)

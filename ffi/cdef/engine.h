@@ -1,6 +1,6 @@
 /* src/engine.h */
 typedef struct { uint64_t id; globus_object_t *error; int local_errno; int ftp_code; ...; } pg_operation;
-int pg_engine_open(const char **failed);
+int pg_engine_open(const char **failed, int *number);
 void pg_engine_turn(double seconds);
 void pg_engine_wake(void);
 void pg_engine_refuse(void);

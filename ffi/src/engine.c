@@ -144,7 +144,7 @@ static globus_module_descriptor_t *pg_modules[] = {
     GLOBUS_FTP_CLIENT_DEBUG_PLUGIN_MODULE, NULL
 };
 
-int pg_engine_open(const char **failed)
+int pg_engine_open(const char **failed, int *number)
 {
     globus_module_descriptor_t *culprit = NULL;
     globus_result_t             result;
@@ -168,7 +168,10 @@ int pg_engine_open(const char **failed)
     }
     if ((result = pg_open_pipe()) != GLOBUS_SUCCESS)
     {
-        globus_object_free(globus_error_get(result));
+        globus_object_t *error = globus_error_get(result);
+
+        *number = globus_error_errno_search(error);
+        globus_object_free(error);
         *failed = "the wake-up pipe";
         return -1;
     }

@@ -31,8 +31,8 @@ struct pg_job
     pg_job *            next;           /* queue of those that wait for their turn */
 };
 
-/* 0, or the return code of what does not start; its name is then in *failed. */
-int             pg_engine_open(const char **failed);
+/* 0, or the return code of what does not start; its name is then in *failed, and in *number the errno of the cause or 0. */
+int             pg_engine_open(const char **failed, int *number);
 /* Run callbacks until something finished, pg_engine_wake() was called or the seconds are over (negative: no limit). */
 void            pg_engine_turn(double seconds);
 void            pg_engine_wake(void);
