@@ -20,6 +20,8 @@ _TERMINAL = "/dev/tty"
 _MAX_BYTES = 1024
 
 
+_AGAIN = "run the command again when you have the pass phrase"
+
 #: What else to do where there is no terminal: the options of proxy-init.
 _HINT = "give it on standard input (-pwstdin), in a file (--pass-phrase-file) or by systemd (--pass-phrase-credential)"
 
@@ -63,8 +65,10 @@ def _ask(descriptor: int, question: str) -> bytes:
         os.write(descriptor, question.encode())
         while b"\n" not in line and len(line) <= _MAX_BYTES:
             read = os.read(descriptor, _MAX_BYTES)
-            if not read:
-                break
+            if not read:  # Ctrl-D on an empty line
+                raise errors.CredentialError(
+                    "no pass phrase", why="the terminal has ended the input", hint=_AGAIN, fault="input-ended"
+                )
             line += read
     finally:
         termios.tcsetattr(descriptor, termios.TCSAFLUSH, before)

@@ -8,13 +8,15 @@ byte passes through Python.
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pyglobus.ffi import ffi, lib
 from pyglobus.ffi.annotation import Any
 from pyglobus.ffi.engine import Engine, Operation, engine
-from pyglobus.ffi.errors import EngineError, OperationCancelled, check
+from pyglobus.ffi.errors import EngineError, GlobusError, Link, OperationCancelled, check
 from pyglobus.ffi.gss import GssCredential, GssName
 from pyglobus.ffi.lane import Lane
 from pyglobus.ffi.text import encode, take
@@ -209,9 +211,11 @@ class _Io(Operation):
             raise
 
 
-def _unless_cancelled(io: Any) -> None:
+def _opened(io: Any) -> None:
     if io.cancelled:
         raise OperationCancelled
+    if io.eof:  # the peer has gone in the middle of the handshake
+        raise GlobusError((Link("globus_xio", -1, os.strerror(errno.ECONNRESET)),), errno=errno.ECONNRESET)
 
 
 class XioHandle:
@@ -255,7 +259,7 @@ class XioHandle:
             self._engine,
             lambda io, record: lib.pg_xio_open(io, record, self.live(), text, stack.attribute),
             lambda: self._cancel(lib.GLOBUS_XIO_CANCEL_OPEN),
-            _unless_cancelled,
+            _opened,
             (text, stack),
         )
 

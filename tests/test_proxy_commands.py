@@ -355,6 +355,18 @@ def test_three_wrong_pass_phrases_are_enough(lab: Lab, tmp_path: Path) -> None:
     assert not (tmp_path / "proxy").exists()
 
 
+def test_the_end_of_input_at_the_question_is_no_wrong_answer(lab: Lab, tmp_path: Path) -> None:
+    child = ask(lab, tmp_path)
+    child.expect("Enter GRID pass phrase")
+    silent(child)
+    child.sendeof()
+    child.expect("no pass phrase: the terminal has ended the input")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 1
+    assert not (tmp_path / "proxy").exists()
+
+
 def test_an_interrupt_at_the_question_gives_the_terminal_back(lab: Lab, tmp_path: Path) -> None:
     child = ask(lab, tmp_path)
     child.expect("Enter GRID pass phrase")

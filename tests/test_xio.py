@@ -27,6 +27,7 @@ from pyglobus.core.sandbox import Sandbox
 from pyglobus.core.sandbox.authority import Authority
 from pyglobus.core.x509.keys import ec_key
 from pyglobus.core.xio import StackError, XioOptions, XioSocket
+from tests.pace import PROMPT
 
 #: What a time-out may be off by: 20 ms, and as much again for a machine with other work.
 SLACK = 0.04
@@ -152,11 +153,14 @@ def test_a_timeout_of_zero_does_not_wait(kind: str, pair: Pair) -> None:
     one, other = pair(kind)
     one.setblocking(False)
     assert one.getblocking() is False
-    started = time.monotonic()
-    with pytest.raises(BlockingIOError) as caught:
-        one.recv(10)
-    assert caught.value.errno == errno.EAGAIN
-    assert time.monotonic() - started < SLACK
+    took = []
+    for _ in range(10):
+        started = time.monotonic()
+        with pytest.raises(BlockingIOError) as caught:
+            one.recv(10)
+        assert caught.value.errno == errno.EAGAIN
+        took.append(time.monotonic() - started)
+    assert min(took) < SLACK  # what took longer was the machine, with other work
     other.sendall(b"now")
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
@@ -177,7 +181,7 @@ def test_sending_to_who_does_not_read_times_out(kind: str, pair: Pair) -> None:
         while True:
             started = time.monotonic()
             one.sendall(bytes(1 << 20))
-    assert time.monotonic() - started - 0.2 < SLACK
+    assert time.monotonic() - started - 0.2 < PROMPT
     if "gsi" in kind:
         with pytest.raises(StackError):
             one.send(b"into a cut record")
@@ -243,7 +247,7 @@ def test_accepting_obeys_the_timeout_and_goes_on(kind: str, any_user: XioOptions
             started = time.monotonic()
             with pytest.raises(BlockingIOError if seconds == 0 else TimeoutError):
                 listener.accept()
-            assert time.monotonic() - started - seconds < SLACK
+            assert time.monotonic() - started - seconds < PROMPT
         listener.settimeout(10)
         with XioSocket(kind) as one:
             accepted = threads.submit(listener.accept)
@@ -499,8 +503,9 @@ def test_a_server_refuses_who_is_not_authorized(rule: dict[str, Any], host: Cred
     ids=["self", "identity", "callback"],
 )
 def test_a_client_refuses_who_is_not_authorized(rule: dict[str, Any], any_user: XioOptions) -> None:
-    at_client, _ = refused(any_user, XioOptions(**rule))
+    at_client, at_server = refused(any_user, XioOptions(**rule))
     assert isinstance(at_client, errors.CredentialError | errors.AccessDenied)
+    assert at_server is None or isinstance(at_server, ConnectionError)
 
 
 def test_a_client_refuses_a_host_of_another_name(grid: Sandbox) -> None:
@@ -536,7 +541,7 @@ def test_a_silent_client_does_not_hold_up_a_server(host: Credential, any_user: X
         started = time.monotonic()
         with pytest.raises(TimeoutError):
             listener.accept()
-        assert time.monotonic() - started - 0.2 < SLACK
+        assert time.monotonic() - started - 0.2 < PROMPT
         with XioSocket("tcp,gsi") as one:
             accepted = threads.submit(listener.accept)
             one.connect(("localhost", listener.getsockname()[1]))
@@ -559,8 +564,10 @@ def test_a_server_that_speaks_no_gsi(said: bytes) -> None:
 
         threads.submit(answer)
         one.settimeout(5)
-        with pytest.raises(OSError):
+        with pytest.raises(OSError) as caught:
             one.connect(("localhost", server.getsockname()[1]))
+        if len(said) > 4:  # it has said something that could be judged
+            assert getattr(caught.value, "fault", "") == "not-gsi"
 
 
 def test_openssl_talks_to_us_and_we_to_it(grid: Sandbox, host: Credential) -> None:

@@ -100,6 +100,11 @@ def cat(
     except BrokenPipeError:
         raise
     except OSError as error:
+        if listen and isinstance(error, ConnectionError):
+            raise errors.TransientError(
+                "connection failed", where=where, why="the peer has closed it", fault="connection-lost",
+                hint="if it has just connected, it may not accept who we are: what it says itself tells more",
+            ) from error  # fmt: skip
         raise explain(error.__cause__ or error, what="connection failed", where=where) from error
 
 
@@ -134,7 +139,7 @@ def _options(
 def _address(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdigit() or int(port) > 65535:
-        raise errors.UsageError("invalid address", where=text, why="HOST:PORT is meant")
+        raise errors.UsageError("invalid address", where=text, why="HOST:PORT is meant, with a port up to 65535")
     return host.strip("[]"), int(port)
 
 

@@ -76,7 +76,11 @@ def of_server(target: str, timeout: float) -> Document:
     """What a server shows: see `pyglobus.core.doctor.server`. Raises one of `errors`."""
     from pyglobus.core.doctor import server
 
-    certificates, checks = server.shown(server.Target.parse(target), timeout)
+    try:
+        certificates, checks = server.shown(server.Target.parse(target), timeout)
+    except errors.Error as error:
+        error.where = error.where or target
+        raise
     facts = [*about.facts(certificates[0])]
     facts += [("chain", names.oneline(one.subject)) for one in certificates[1:]]
     return Document(f"a server with a {about.kind(certificates[0])}", tuple(facts), tuple(checks))

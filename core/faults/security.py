@@ -25,7 +25,8 @@ def _advice(host: str, fields: Fields) -> str:
     canonical = (fields.get("canonical") or _canonical(host)).rstrip(".")
     if canonical and canonical.lower() != host.lower() and canonical.lower() in found:
         return f"use {canonical} in the URL: {host} is an alias of it"
-    return "check the host name in the URL; if this is the right server, name the subject with -ss or -ds"
+    right = "if this is the right server, say whom you expect: -ss or -ds of url-copy, --identity of xio cat"
+    return f"check the host name in the URL; {right}"
 
 
 def _canonical(host: str) -> str:
@@ -151,11 +152,21 @@ OWN = (
         "use a proxy made with proxy-init or grid-proxy-init instead of the certificate itself",
     ),
     Fault(
+        "no-such-driver",
+        Unsupported,
+        own(r"Couldn't dlopen libglobus_xio_(?P<driver>\w+?)_driver"),
+        "there is no XIO driver {driver} on this machine",
+        "check its spelling; tcp, udp, file, http and gsi are everywhere, others are packages of their own",
+    ),
+    Fault(
         "not-gsi",
         ProtocolError,
-        own(r"GSS Major Status: GSS COMPLETE|: (wrong version number|http request|packet length too long)$"),
+        own(
+            r"GSS Major Status: GSS COMPLETE|: (wrong version number|http request|packet length too long)$"
+            r"|Token size exceeds limit"
+        ),
         "what answers does not speak GSI",
-        "check host and port in the URL",
+        "check host and port",
     ),
     Fault(
         "gsi-failed",

@@ -7,8 +7,12 @@ import contextlib
 import http.server
 import threading
 
-from pyglobus.cli.exits import ExitCode
+import pytest
+
+from pyglobus.cli.exits import ExitCode, code_of
+from pyglobus.cli.output import error_record
 from pyglobus.core import errors
+from pyglobus.core.xio import StackError, XioSocket
 from tests.faults.case import (
     CREDENTIAL,
     DENIED,
@@ -32,6 +36,13 @@ def ssh_server(lab: Lab) -> Record:
 def http_server(lab: Lab) -> Record:
     port = lab.played(saying(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"))
     return lab.fail(f"ftp://localhost:{port}/file", lab.copy)
+
+
+@case("no-such-driver", StackError, ExitCode.UNSUPPORTED, "no XIO driver imaginary", "spelling")
+def driver_that_is_not_installed(lab: Lab) -> Record:
+    with pytest.raises(StackError) as caught, XioSocket("tcp,imaginary") as sock:
+        sock.connect(("localhost", lab.grid.servers["ftp"].port))
+    return {"class": type(caught.value).__name__, **error_record(caught.value, code_of(caught.value))}
 
 
 @case("broken-protocol", *PROTOCOL, "answer that nobody asked for")
