@@ -6,11 +6,15 @@ those that are not copied too. Nothing is deleted before all is copied, and noth
 listing or a file. What is to be deleted is listed as a whole first, and counted. Symbolic links are deleted, never
 followed: nothing is compared in a directory of the destination that is reached through one, and so nothing outside of
 the destination can be deleted.
+
+Files arrive while others are still being compared. Their temporary names are seen then, and looked at again in the end:
+what is left of a copy that was killed goes, and what has got its name does not count.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Set
 
 from pyglobus.core import errors
@@ -23,6 +27,7 @@ from pyglobus.ffi.annotation import NamedTuple, TypeVar
 
 T = TypeVar("T")
 
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.part", re.DOTALL)
 # Deeper trees are not to be believed.
 _MAX_DEPTH = 200
 
@@ -71,6 +76,7 @@ class Mirror:
 
         Raises `errors.Error` if it is more than may be, or all there is.
         """
+        self._extras = [extra for extra in self._extras if not _has_become_a_file(session, options, extra)]
         found = [each for extra in self._extras for each in _below(session, options, extra, 0)]
         where = str(self._extras[0].url.parent()) if self._extras else ""
         if self._most is not None and len(found) > self._most:
@@ -86,18 +92,35 @@ class Mirror:
 
 def delete(session: Session, options: Options, doomed: Doomed) -> None:
     """Delete it; what is gone by itself is as good. Raises `errors.Error`."""
+    try:
+        _delete(session, options, doomed)
+    except (errors.NotFound, errors.CannotCreate):
+        if _is_there(session, options, doomed.url):
+            raise
+
+
+def _delete(session: Session, options: Options, doomed: Doomed) -> None:
     url = doomed.url
     if url.is_local:
         _local(os.rmdir if doomed.directory else os.unlink, url.path.rstrip("/"), "cannot delete")
         return
     place = Remote(session, url, options.destination, options, "destination")
-    try:
-        if doomed.directory:
-            place.remove_directory()
-        else:
-            place.delete()
-    except errors.NotFound:
-        return
+    if doomed.directory:
+        place.remove_directory()
+    else:
+        place.delete()
+
+
+def _is_there(session: Session, options: Options, url: Url) -> bool:
+    if url.is_local:
+        return os.path.lexists(url.path.rstrip("/"))
+    return Remote(session, url, options.destination, options, "destination").stat() is not None
+
+
+def _has_become_a_file(session: Session, options: Options, extra: Doomed) -> bool:
+    """Whether this was the temporary name of what has arrived since."""
+    temporary = not extra.directory and _TEMPORARY.fullmatch(extra.url.name) is not None
+    return temporary and not _is_there(session, options, extra.url)
 
 
 def _below(session: Session, options: Options, extra: Doomed, depth: int) -> Iterator[Doomed]:

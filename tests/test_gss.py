@@ -301,7 +301,7 @@ def test_a_key_that_others_can_read_is_refused(grid: Sandbox, tmp_path: Path) ->
     with pytest.raises(errors.CredentialError) as caught:
         Credential.of_file(path)
     assert caught.value.fault == "credential-exposed"
-    with pytest.raises(errors.CredentialError):
+    with pytest.raises(errors.NotFound):
         Credential.of_file(tmp_path / "absent")
 
 

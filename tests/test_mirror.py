@@ -13,7 +13,11 @@ from typing import Any
 
 import pytest
 
+from pyglobus.core.mirror import Doomed, Mirror, delete
+from pyglobus.core.options import Options
 from pyglobus.core.sandbox import Sandbox
+from pyglobus.core.session import Session
+from pyglobus.core.url import parse
 from tests.misbehaving import Faults, Server
 
 Copy = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -119,6 +123,20 @@ def test_name_that_is_not_copied_is_a_name(pair: Pair, copy: Copy) -> None:
     (pair.source / "extra").symlink_to("nowhere")
     pair.run(copy, "--delete")
     assert pair.names == WHOLE | {"extra"}
+
+
+def test_temporary_names_count_in_the_end(pair: Pair, as_user: None) -> None:
+    """A file that is on its way while its directory is compared is none of what the source has not."""
+    arriving, left = (pair.destination / f".new.{salt}.part" for salt in ("0123abcd", "4567cdef"))
+    for path in (arriving, left):
+        path.write_bytes(b"new")
+    url, options = parse(pair.words[1]), Options()
+    with Session() as session:
+        mirror = Mirror()
+        mirror.compare(session, options, url, {"kept", "in", "new"}, top=True, recursive=True)
+        arriving.rename(pair.destination / "new")
+        assert {each.url.name for each in mirror.doomed(session, options)} == {"extra", left.name}
+        delete(session, options, Doomed(url.join("gone by itself"), False, None))
 
 
 def test_links_are_deleted_and_not_followed(pair: Pair, copy: Copy) -> None:

@@ -39,7 +39,7 @@ def fault(status: os.stat_result, *, private: bool = True) -> str | None:
 def read(path: Path, *, private: bool = True) -> bytes:
     """The content of a credential's file, after its owner and mode have been found good.
 
-    Raises `errors.CredentialError`; what is checked is what is read.
+    Raises `errors.CredentialError`, or `errors.NotFound`; what is checked is what is read.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
