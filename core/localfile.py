@@ -307,6 +307,18 @@ def temporary_name(name: str, salt: str) -> str:
     return f".{os.fsdecode(stem[:end])}.{salt}.part"
 
 
+def is_temporary_name(name: str) -> bool:
+    """Whether `temporary_name` makes names like this one."""
+    stem, _, salt = name.removesuffix(".part").rpartition(".")
+    return (
+        name.endswith(".part")
+        and stem.startswith(".")
+        and len(stem) > 1
+        and len(salt) == 8
+        and all(digit in "0123456789abcdef" for digit in salt)
+    )
+
+
 def make_directory(path: str) -> None:
     """Make a directory and those above it, unless they are there. Raises `errors.Error`."""
     try:

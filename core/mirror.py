@@ -14,10 +14,10 @@ what is left of a copy that was killed goes, and what has got its name does not 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator, Set
 
 from pyglobus.core import errors
+from pyglobus.core.localfile import is_temporary_name
 from pyglobus.core.options import Options
 from pyglobus.core.remote import Remote
 from pyglobus.core.session import Session
@@ -27,7 +27,6 @@ from pyglobus.ffi.annotation import NamedTuple, TypeVar
 
 T = TypeVar("T")
 
-_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.part", re.DOTALL)
 # Deeper trees are not to be believed.
 _MAX_DEPTH = 200
 
@@ -119,7 +118,7 @@ def _is_there(session: Session, options: Options, url: Url) -> bool:
 
 def _has_become_a_file(session: Session, options: Options, extra: Doomed) -> bool:
     """Whether this was the temporary name of what has arrived since."""
-    temporary = not extra.directory and _TEMPORARY.fullmatch(extra.url.name) is not None
+    temporary = not extra.directory and is_temporary_name(extra.url.name)
     return temporary and not _is_there(session, options, extra.url)
 
 
