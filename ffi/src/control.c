@@ -17,6 +17,9 @@
 #define PG_REAP_USEC 1000
 #define PG_REAP_LIMIT 5000
 
+/* What has come on a data channel by the time we close is taken first: microseconds. */
+#define PG_SETTLE_USEC 20000
+
 static char *pg_copy(const char *text)
 {
     return text != NULL ? strdup(text) : NULL;
@@ -182,18 +185,41 @@ static void pg_gone(void *arg, globus_ftp_control_handle_t *handle, globus_objec
     (void) arg; (void) handle; (void) error; (void) response;
 }
 
-void pg_control_close(pg_control *control)
+static void pg_cut(void *arg)
 {
-    if (control->stage >= PG_CLOSING)
-    {
-        return;
-    }
-    control->stage = PG_CLOSING;
+    pg_control *control = arg;
+
     if (control->initialized)
     {
         pg_drop(globus_ftp_control_force_close(&control->handle, pg_gone, control));
     }
     pg_reap_soon(control);
+}
+
+void pg_control_expect_data(pg_control *control, int expected)
+{
+    control->expects_data = expected;
+}
+
+/*
+ * When a data channel is closed while the header of a MODE E block has been read from it but not been looked at, and that
+ * block is empty (the one that tells the number of channels is), the library aborts the process: it cannot read on. A server
+ * that breaks off after its last block brings just that, so what it has sent is let in before we close.
+ */
+void pg_control_close(pg_control *control)
+{
+    globus_reltime_t delay;
+
+    if (control->stage >= PG_CLOSING)
+    {
+        return;
+    }
+    control->stage = PG_CLOSING;
+    GlobusTimeReltimeSet(delay, 0, PG_SETTLE_USEC);
+    if (!control->expects_data || globus_callback_register_oneshot(NULL, &delay, pg_cut, control) != GLOBUS_SUCCESS)
+    {
+        pg_cut(control);
+    }
 }
 
 void pg_control_fail(pg_control *control, globus_object_t *error)

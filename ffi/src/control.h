@@ -48,6 +48,8 @@ int             pg_control_free(pg_control *control);
 void            pg_control_open(pg_control *control);
 void            pg_control_close(pg_control *control);
 int             pg_control_is_closing(pg_control *control);
+/* Data may come from the server by itself, or not any more. */
+void            pg_control_expect_data(pg_control *control, int expected);
 /* Close because of an error, which becomes ours, or of a reply that refuses. */
 void            pg_control_fail(pg_control *control, globus_object_t *error);
 void            pg_control_refused(pg_control *control, int code, const char *text);

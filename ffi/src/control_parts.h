@@ -22,6 +22,7 @@ struct pg_control
     pg_stage                        stage;
     int                             awaited;        /* commands of this round without their last reply */
     int                             initialized;
+    int                             expects_data;
     int                             reaps;
     int                             lost;           /* the library does not let go of it: never freed */
     char *                          features;

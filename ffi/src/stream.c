@@ -76,6 +76,7 @@ static void pg_file_moved(pg_pipeline *pipeline)
     file->moved = 1;
     pipeline->moving = 0;
     pipeline->connected = 0;
+    pg_control_expect_data(pipeline->control, 0);
     pg_stream_skip(file);
     pipeline->landed = file;
     GlobusTimeReltimeSet(delay, 0, 0);
@@ -239,6 +240,7 @@ void pg_stream_go_on(pg_pipeline *pipeline)
             return;
         }
         pipeline->connected = 1;
+        pg_control_expect_data(pipeline->control, pipeline->receive);
     }
     if (pipeline->turn->welcome || pipeline->ahead)
     {
