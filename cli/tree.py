@@ -50,7 +50,7 @@ TREE: Mapping[str, Entry] = {
         "pyglobus.cli.commands.gass",
         "gass",
         "files over https, by grid identity",
-        ("server", "shutdown"),
+        ("server", "shutdown", "cache"),
         verb_scripts={"server": "gass-server"},
     ),
     "run": Entry(

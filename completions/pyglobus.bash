@@ -159,7 +159,7 @@ _pyglobus_table() {
         interspersed=yes
         ;;
     'gass')
-        verbs='server shutdown'
+        verbs='server shutdown cache'
         options='-h -help --help'
         values=()
         arguments=()
@@ -179,6 +179,14 @@ _pyglobus_table() {
         options='--subject -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -version --version -versions --versions -usage --usage -h -help --help'
         values=(['--subject']='' ['--format']='=text json')
         arguments=('url')
+        repeated=
+        interspersed=yes
+        ;;
+    'gass cache')
+        verbs=''
+        options='-t -tag --tag -n -newname --name -long --long -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -version --version -versions --versions -usage --usage -h -help --help'
+        values=(['-t']='' ['-tag']='' ['--tag']='' ['-n']='' ['-newname']='' ['--name']='' ['--format']='=text json')
+        arguments=('=add delete cleanup-tag cleanup-url list query dirs mangle type' 'url')
         repeated=
         interspersed=yes
         ;;

@@ -96,7 +96,8 @@ def test_a_wheel_of_the_source_distribution_uses_the_toolkit_at_globus_location(
         (version,) = {name.partition(".dist-info/")[0] for name in names if ".dist-info/" in name}
         information, share = f"{version}.dist-info", f"{version}.data/data/share"
         scripts = content.read(f"{information}/entry_points.txt").decode()
-        assert content.getinfo("pyglobus/ffi/myproxy-exchange").external_attr >> 16 & 0o111 == 0o111
+        for program in ("myproxy-exchange", "gass-cache-use"):
+            assert content.getinfo(f"pyglobus/ffi/{program}").external_attr >> 16 & 0o111 == 0o111
     assert {name.partition("/")[0] for name in names} == {"pyglobus", information, f"{version}.data"}
     sources = {str(path.relative_to(ROOT)) for area in ("cli", "core") for path in (ROOT / area).rglob("*.py")}
     assert {f"pyglobus/{path}" for path in sources} <= names

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pyglobus.cli.command import Group
+from pyglobus.cli.commands.gass.cache import cache
 from pyglobus.cli.commands.gass.server import server
 from pyglobus.cli.commands.gass.shutdown import shutdown
 
@@ -14,3 +15,4 @@ gass = Group(
 )
 gass.add_command(server)
 gass.add_command(shutdown)
+gass.add_command(cache)
