@@ -74,14 +74,15 @@ def _names(directory: str) -> list[str]:
     cached = _cache_file(directory)
     if cached is not None and (known := _read(cached)) is not None:
         return known
+    from pyglobus.core.lister import Lister
     from pyglobus.core.options import Options
     from pyglobus.core.session import Session
-    from pyglobus.core.walk import entries
 
     options = Options(connect_timeout=_PATIENCE, stall_timeout=_PATIENCE)
     with Session() as session:
         session.until(_PATIENCE)
-        names = sorted(entry.name + "/" * entry.directory for entry in entries(session, options, url))
+        entries = Lister(session, options, "source").entries(url)
+        names = sorted(entry.name + "/" * entry.directory for entry in entries)
     if cached is not None:
         _write(cached, names)
     return names

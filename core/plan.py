@@ -3,7 +3,8 @@
 
 A source that ends in a slash stands for the files in that directory, with ``recursive`` for all below it; ``* ? [ ]``
 in the last component of a source stand for the names that match. Expansion is lazy and depth first: the first file is
-known as soon as the first listing has begun. Directories of the destination come before what belongs into them.
+known as soon as the first listing has begun. Directories of the destination come before what belongs into them. Which
+directory comes next is settled before one is listed, so that it can be listed meanwhile.
 """
 
 from __future__ import annotations
@@ -13,11 +14,10 @@ from collections.abc import Callable, Generator, Iterator
 from fnmatch import fnmatchcase
 
 from pyglobus.core import errors
-from pyglobus.core.options import Options
-from pyglobus.core.session import Session
+from pyglobus.core.lister import Lister
 from pyglobus.core.tree import Entry, names_in
 from pyglobus.core.url import Url
-from pyglobus.core.walk import Place, entries, inner
+from pyglobus.core.walk import Place, inner
 from pyglobus.ffi.annotation import NamedTuple
 
 # Deeper trees are loops of links, or not to be believed.
@@ -77,24 +77,25 @@ Step = Item | Directory | Listed
 
 
 class Plan:
-    """The steps of a job. Its session is used by one thread, the one that iterates."""
+    """The steps of a job. It is used by one thread, the one that iterates."""
 
     def __init__(
         self,
-        session: Session,
-        options: Options,
+        lister: Lister,
         *,
         recursive: bool,
         unlisted: Callable[[Pair, errors.Error], None] | None = None,
         names: bool = False,
+        expect: Callable[[Url], None] | None = None,
     ) -> None:
         """``names``: there is a `Listed` for each directory that is copied as a whole. ``unlisted`` is told of a
-        directory below the top that cannot be listed; without it, that is raised.
+        directory below the top that cannot be listed; without it, that is raised. ``expect`` is told which
+        directories of the destination come next.
         """
-        self._session = session
+        self._lister = lister
         self._unlisted = unlisted
         self._names = names
-        self._options = options
+        self._expect = expect
         self._recursive = recursive
         # The pair under way; the directory of it that is being listed; and those that are known and not listed yet.
         self._lock = threading.Lock()
@@ -160,23 +161,31 @@ class Plan:
             if directories and place.depth >= _MAX_DEPTH:
                 why = "is there a loop of symbolic links?"
                 raise errors.DataError("directory too deep", where=str(place.source), why=why)
-            place = self._next(list(inner(self._session, self._options, place, directories)))
+            place = self._next(list(inner(self._lister, place, directories)))
 
     def _next(self, found: list[Place]) -> Place | None:
-        """The directory to be listed next, in place of the one that ``found`` are in."""
+        """The directory to be listed next, in place of the one that ``found`` are in; they come after the one that
+        was announced to come next.
+        """
         with self._lock:
-            self._ahead += reversed(found)
-            if self._ahead:
-                self._at = self._ahead.pop()
-                return self._at
-            self._pair = None
-        return None
+            self._ahead[-1:-1] = reversed(found)
+            if not self._ahead:
+                self._pair = None
+                return None
+            self._at = place = self._ahead.pop()
+            coming = self._ahead[-1:]
+        for each in (place, *coming):
+            self._lister.expect(each.source)
+            if self._expect is not None:
+                self._expect(each.destination)
+        return place
 
     def _listed(self, pair: Pair, place: Place) -> Generator[Step, None, list[Entry]]:
         """The files of a directory as they are listed; in the end its directories."""
         source, into, directories = place.source, place.destination, []
+        source_of, place_of = source.inside(), into.inside()
         names = set()
-        for entry in entries(self._session, self._options, source):
+        for entry in self._lister.entries(source):
             if self._names:
                 names.add(entry.name)
             if place.pattern != "*" and not fnmatchcase(entry.name, place.pattern):
@@ -185,7 +194,7 @@ class Plan:
                 directories.append(entry)
             else:
                 yield Item(
-                    source.join(entry.name), into.join(entry.name), entry.size, entry.modified, entry.mode,
+                    source_of(entry.name), place_of(entry.name), entry.size, entry.modified, entry.mode,
                     listed=True, offset=pair.offset, length=pair.length,
                 )  # fmt: skip
         if self._names and place.pattern == "*":

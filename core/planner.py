@@ -2,7 +2,8 @@
 """The planner of a job: one thread that expands pairs to files, and offers those that are to be copied to the workers.
 
 Directories are made before what goes into them, and files that are at their destination already go no further. In a
-rehearsal it tells what would be copied, and makes nothing.
+rehearsal it tells what would be copied, and makes nothing. Source and destination are listed over connections of their
+own, ahead of what is made and compared; they log in when there is something to list.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from contextlib import suppress
 from pyglobus.core import errors
 from pyglobus.core.events import FileFailed, FilePlanned, FileSkipped, JobEvent, PlanComplete
 from pyglobus.core.jobstate import JobState
+from pyglobus.core.lister import Lister
 from pyglobus.core.localfile import make_directory
 from pyglobus.core.plan import Directory, Item, Listed, Pair, Plan
 from pyglobus.core.remote import Remote
 from pyglobus.core.session import Session
-from pyglobus.core.sync import look
+from pyglobus.core.sync import Comparison, look
 from pyglobus.core.url import Url
 
 # Files that need nothing are told of so many at a time: a thread to hand each of them over would be most of the work.
@@ -36,6 +38,7 @@ class Planner:
         # How many pairs have been begun, the plan, and what could not be listed.
         self._taken = 0
         self._plan: Plan | None = None
+        self._comparison: Comparison | None = None
         self._unlisted: list[Pair] = []
         self._needless: list[JobEvent] = []
         #: Directories whose permissions and times are to be given in the end.
@@ -52,34 +55,20 @@ class Planner:
     def run(self, session: Session) -> None:
         """Plan it all."""
         terms, state = self._terms, self._state
-        report = self._report_unlisted if terms.continue_on_error else None
-        plan = self._plan = Plan(
-            session, terms.options, recursive=terms.recursive, unlisted=report, names=terms.mirror is not None
-        )
         try:
-            for number, given in enumerate(self._pairs, 1):
-                pair = terms.aliases.pair(given) if terms.aliases else given
-                state.begin(pair)
-                fresh = False
-                try:
-                    for step in plan.steps(pair):
-                        self._taken = number
-                        if state.stop.is_set():
-                            return
-                        if isinstance(step, Directory):
-                            fresh = not terms.rehearsal and self._try_to_make(session, step)
-                            if terms.options.preserve and not step.top:
-                                self.directories.append(step)
-                        elif isinstance(step, Listed):
-                            self._compare(session, step)
-                        else:
-                            self._offer(session, step._replace(fresh=fresh) if fresh else step)
-                except errors.Error as error:
-                    self._report_unlisted(pair, error)
-                    if not terms.continue_on_error:
-                        return
-                self._taken = number
-            if not state.stop.is_set():
+            with session.aside() as at_source, session.aside() as at_destination:
+                if terms.sync is not None:
+                    lister = Lister(at_destination, terms.options, "destination")
+                    self._comparison = Comparison(terms.sync, session, terms.options, lister)
+                self._plan = Plan(
+                    Lister(at_source, terms.options, "source"),
+                    recursive=terms.recursive,
+                    unlisted=self._report_unlisted if terms.continue_on_error else None,
+                    names=terms.mirror is not None,
+                    expect=self._comparison.expect if self._comparison is not None else None,
+                )
+                complete = self._expand(session, self._plan)
+            if complete:
                 self._tell_needless()
                 state.events.put(PlanComplete(state.queued, state.total))
                 if terms.journal is not None:
@@ -90,6 +79,42 @@ class Planner:
             state.begin(None)
             for _ in range(terms.concurrency):
                 state.put(None)
+
+    def _expand(self, session: Session, plan: Plan) -> bool:
+        """Take all steps, unless the job ends before; whether that is done."""
+        terms, state = self._terms, self._state
+        for number, given in enumerate(self._pairs, 1):
+            pair = terms.aliases.pair(given) if terms.aliases else given
+            state.begin(pair)
+            fresh = False
+            try:
+                for step in plan.steps(pair):
+                    self._taken = number
+                    if state.stop.is_set():
+                        return False
+                    if isinstance(step, Directory):
+                        fresh = self._enter(session, step)
+                    elif isinstance(step, Listed):
+                        self._compare(session, step)
+                    else:
+                        self._offer(session, step._replace(fresh=fresh) if fresh else step)
+            except errors.Error as error:
+                self._report_unlisted(pair, error)
+                if not terms.continue_on_error:
+                    return False
+            self._taken = number
+        return not state.stop.is_set()
+
+    def _enter(self, session: Session, directory: Directory) -> bool:
+        """Have the directory ready for what comes next in the plan; whether there is nothing in it yet."""
+        terms, comparison = self._terms, self._comparison
+        there = comparison is not None and comparison.enter(directory.url)
+        fresh = not (there or terms.rehearsal) and self._try_to_make(session, directory)
+        if comparison is not None and not fresh:
+            comparison.look(directory.url)
+        if terms.options.preserve and not directory.top:
+            self.directories.append(directory)
+        return fresh
 
     def _offer(self, session: Session, item: Item) -> None:
         terms, state = self._terms, self._state
@@ -102,7 +127,7 @@ class Planner:
             if journal.has(item):
                 self._skip(item, resumed=True)
                 return
-        if terms.sync is not None and not terms.sync.differs(session, terms.options, item):
+        if self._comparison is not None and not (item.fresh or self._comparison.differs(item)):
             self._skip(item)
             return
         size = item.size if item.size is not None else _size(item.source)
@@ -159,9 +184,7 @@ class Planner:
             make_directory(url.path)
         elif url.is_ftp:
             place = Remote(session, url, options.destination, options, "destination")
-            if directory.top and place.stat() is None:
-                place.make_directories()
-            return place.make_if_missing()
+            return place.make_if_missing(above=directory.top)
         return False
 
 

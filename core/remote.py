@@ -13,7 +13,7 @@ from pyglobus.core.session import Session, silent
 from pyglobus.core.url import Url
 from pyglobus.ffi.annotation import TYPE_CHECKING, Any, NamedTuple
 from pyglobus.ffi.engine import Operation
-from pyglobus.ffi.ftp import FtpHandle, FtpOptions
+from pyglobus.ffi.ftp import FtpHandle, FtpOptions, Listing
 
 if TYPE_CHECKING:
     from pyglobus.core.faults import Role
@@ -218,15 +218,22 @@ class Remote:
         for place in reversed(missing):
             place.make_if_missing()
 
-    def make_if_missing(self) -> bool:
-        """Make this directory, unless it is there; whether it is new."""
+    def make_if_missing(self, *, above: bool = False) -> bool:
+        """Make this directory, unless it is there; whether it is new. With ``above`` also those that it lies in."""
         try:
-            self._run(lambda handle, plain: handle.mkdir(self.wire, plain), "cannot make directory")
+            self._make()
         except errors.Error:
-            if (facts := self.stat()) is None or not facts.is_directory:
+            facts = self.stat()
+            if facts is not None and facts.is_directory:
+                return False
+            if facts is not None or not above:
                 raise
-            return False
+            self.make_directories()
+            self._make()
         return True
+
+    def _make(self) -> None:
+        self._run(lambda handle, plain: handle.mkdir(self.wire, plain), "cannot make directory")
 
     def delete(self) -> None:
         """Delete the file."""
@@ -265,17 +272,28 @@ class Remote:
         """The entry ``name`` of this directory."""
         return self.beside(self.url.join(name))
 
-    def listing(self, kind: str) -> Generator[bytes, None, None]:
-        """A listing of this directory in pieces as they come: of "names" or "facts" (see `pyglobus.ffi.ftp`)."""
-        listing = self._session.handle().list(self.wire, self.attributes(), kind)
+    def start_listing(self, kind: str) -> Listing:
+        """Begin to list this directory: "names" or "facts" (see `pyglobus.ffi.ftp`)."""
+        return self._session.handle().list(self.wire, self.attributes(), kind)
+
+    def listing(
+        self, kind: str, begun: Listing | None = None, drained: Callable[[], None] | None = None
+    ) -> Generator[bytes, None, None]:
+        """A listing of this directory in pieces as they come; one that has ``begun`` already is gone on with.
+
+        ``drained`` is called when the connection is free again, before the last piece.
+        """
+        listing = begun or self.start_listing(kind)
         watching = self._session.watch(listing.operation, what="cannot list", where=str(self.url), role="source")
         limit, heard = self._options.connect_timeout, time.monotonic()
         for _ in watching:
-            if piece := listing.take():
+            while piece := listing.take():  # more has come while this was worked at
                 yield piece
                 limit, heard = self._options.stall_timeout, time.monotonic()
-            elif limit and time.monotonic() - heard > limit:
+            if limit and time.monotonic() - heard > limit:
                 watching.throw(silent("cannot list", str(self.url), limit))
+        if drained is not None:
+            drained()
         yield listing.take()
 
     def checksum(self, algorithm: str, size: int | None) -> Generator[None, None, str]:

@@ -46,7 +46,7 @@ class Session:
         #: Servers that have refused MODE E.
         self._streaming: set[str] = set()
         self._running: Operation | None = None
-        self._aside: Session | None = None
+        self._asides: list[Session] = []
         self._cancelled = False
         self._deadline: float | None = None
 
@@ -131,7 +131,7 @@ class Session:
         self._cancelled = True
         if (running := self._running) is not None:
             running.cancel()
-        if (aside := self._aside) is not None:
+        for aside in list(self._asides):
             aside.cancel()
 
     @contextmanager
@@ -140,12 +140,12 @@ class Session:
         with self.again() as aside:
             aside._deadline = self._deadline
             aside._delegating, aside._streaming = self._delegating, self._streaming
-            self._aside = aside
+            self._asides.append(aside)
             try:
                 self.check()
                 yield aside
             finally:
-                self._aside = None
+                self._asides.remove(aside)
 
     def resume(self) -> None:
         """Take back `cancel`: what comes is done again."""

@@ -12,12 +12,15 @@ import calendar
 import os
 import stat
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import lru_cache
 
 from pyglobus.core import errors
 from pyglobus.core.remote import Facts, Remote, parse_facts
-from pyglobus.ffi.annotation import NamedTuple
+from pyglobus.ffi.annotation import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from pyglobus.ffi.ftp import Listing
 
 # Bytes of a name, and of a line of a listing: a server that sends more is not to be believed.
 _MAX_NAME = 4096
@@ -70,11 +73,16 @@ def names_in(path: str) -> list[str]:
         raise explain(error, what="cannot list", where=path, role="source") from error
 
 
-def list_remote(remote: Remote) -> Iterator[Entry]:
-    """Entries of a directory on a server; by name and kind alone where it has no MLSD. Raises `errors.Error`."""
+def list_remote(
+    remote: Remote, begun: Listing | None = None, *, drained: Callable[[], None] | None = None
+) -> Iterator[Entry]:
+    """Entries of a directory on a server; by name and kind alone where it has no MLSD. Raises `errors.Error`.
+
+    ``begun`` and ``drained`` as `Remote.listing` has them; without MLSD it is not called.
+    """
     seen = False
     try:
-        for line in _lines(remote.listing("facts")):
+        for line in _lines(remote.listing("facts", begun, drained)):
             seen = True
             if (entry := _entry(line)) is not None:
                 yield entry

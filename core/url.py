@@ -12,7 +12,10 @@ from __future__ import annotations
 import os
 
 from pyglobus.core.errors import UsageError
-from pyglobus.ffi.annotation import NamedTuple
+from pyglobus.ffi.annotation import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: Default ports by scheme (IANA; RFC 959, GFD.20, RFC 9110).
 PORTS = {"gsiftp": 2811, "ftp": 21, "http": 80, "https": 443}
@@ -92,13 +95,21 @@ class Url(NamedTuple):
 
     def join(self, name: str) -> Url:
         """The entry ``name`` of this directory. Raises `UsageError` for what is no name, or leads out of it."""
-        plain = name.removesuffix("/")
-        if plain in ("", ".", "..") or "/" in plain or "\0" in plain:
-            raise UsageError("cannot name the destination", where=str(self), why=f"{plain!r} is no name of a file")
-        if self.is_http:
-            name = _quote(name, safe="/")
-        scheme, path, host, port, user, password, _ = self  # several times as fast as _replace, for each file of a tree
-        return Url(scheme, f"{path.rstrip('/')}/{name}", host, port, user, password)
+        return self.inside()(name)
+
+    def inside(self) -> Callable[[str], Url]:
+        """What `join` does, to be called for each name in a directory that may have many."""
+        scheme, path, host, port, user, password, _ = self
+        head, make, quoted = path.rstrip("/"), Url._make, self.is_http
+
+        def join(name: str) -> Url:
+            plain = name.removesuffix("/")
+            if plain in ("", ".", "..") or "/" in plain or "\0" in plain:
+                raise UsageError("cannot name the destination", where=str(self), why=f"{plain!r} is no name of a file")
+            below = _quote(name, safe="/") if quoted else name
+            return make((scheme, f"{head}/{below}", host, port, user, password, None))
+
+        return join
 
     def parent(self) -> Url:
         """The directory that this is in, written as one."""

@@ -12,11 +12,10 @@ from collections import deque
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
-from pyglobus.core import errors
+from pyglobus.core.lister import Lister
 from pyglobus.core.options import Options
-from pyglobus.core.remote import Remote
 from pyglobus.core.session import Session
-from pyglobus.core.tree import Entry, list_local, list_remote
+from pyglobus.core.tree import Entry
 from pyglobus.core.url import Url
 from pyglobus.ffi.annotation import NamedTuple
 
@@ -34,12 +33,11 @@ class Place(NamedTuple):
     ids: frozenset[str] = frozenset()
 
 
-def inner(session: Session, options: Options, place: Place, directories: list[Entry]) -> Iterator[Place]:
+def inner(lister: Lister, place: Place, directories: list[Entry]) -> Iterator[Place]:
     """The directories to go on with: not those that lead back to one in which they lie."""
     ids = place.ids
     if not ids and place.source.is_ftp and any(entry.unique for entry in directories):
-        facts = Remote(session, place.source, options.source, options, "source").stat()
-        ids = frozenset((facts.unique,)) if facts is not None and facts.unique else ids
+        ids = frozenset(filter(None, (lister.identity(place.source),)))
     for entry in directories:
         below, into = place.source.join(entry.name + "/"), place.destination.join(entry.name + "/")
         if (entry.unique is not None and entry.unique in ids) or (below.is_local and _loops(below.path)):
@@ -54,12 +52,13 @@ def walk(session: Session, options: Options, top: Url, *, recursive: bool) -> It
     """
     first = Place(top, top) if top.pattern is None else Place(top.parent(), top.parent(), pattern=top.pattern)
     waiting = deque([first])
+    lister = Lister(session, options, "source")
     while waiting:
         place = waiting.popleft()
         found: list[Entry] = []
-        yield place.source, _noted(entries(session, options, place.source), place.pattern, found)
+        yield place.source, _noted(lister.entries(place.source), place.pattern, found)
         if recursive:
-            waiting += inner(session, options, place, found)
+            waiting += inner(lister, place, found)
 
 
 def _noted(listed: Iterator[Entry], pattern: str, directories: list[Entry]) -> Iterator[Entry]:
@@ -68,17 +67,6 @@ def _noted(listed: Iterator[Entry], pattern: str, directories: list[Entry]) -> I
             if entry.directory:
                 directories.append(entry)
             yield entry
-
-
-def entries(session: Session, options: Options, directory: Url) -> Iterator[Entry]:
-    """What is in a directory of this machine or of a GridFTP server. Raises `errors.Error`."""
-    if directory.is_local:
-        return list_local(directory.path)
-    if directory.is_ftp:
-        return list_remote(Remote(session, directory, options.source, options, "source"))
-    raise errors.Unsupported(
-        "cannot list", where=str(directory), why="HTTP servers and standard input have no directories"
-    )
 
 
 def _loops(path: str) -> bool:

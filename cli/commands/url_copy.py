@@ -248,15 +248,18 @@ def _dump(output: Output, pairs: Iterable[Pair], options: Options, sync: Sync | 
     from pathlib import Path
 
     from pyglobus.core import files, urllist
+    from pyglobus.core.lister import Lister
     from pyglobus.core.plan import Item, Plan
     from pyglobus.core.session import Session
+    from pyglobus.core.sync import Comparison
 
     session = Session(debug_fd=_debug_fd(given), gridftp2=options.gridftp2, relative=options.relative)
-    with session, signals.cancelling(session.cancel):
-        plan = Plan(session, options, recursive=given["recurse"])
+    with session, signals.cancelling(session.cancel), session.aside() as at_source, session.aside() as at_destination:
+        plan = Plan(Lister(at_source, options, "source"), recursive=given["recurse"])
         steps = (step for pair in pairs for step in plan.steps(pair))
         if sync is not None:
-            steps = (s for s in steps if not isinstance(s, Item) or sync.differs(session, options, s))
+            comparison = Comparison(sync, session, options, Lister(at_destination, options, "destination"))
+            steps = (step for step in steps if not isinstance(step, Item) or comparison.differs(step))
         lines = urllist.lines(steps, options)
         if given["dump_only"] == "-":
             for line in lines:
