@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One client of a server, in the server's event loop.
+
+Its requests are answered one after the other. What takes microseconds (a name, some names) is done at once; what may
+look at all rows, and bulks, in a thread that reads; changes in the thread that writes, together with those of other
+clients. Until such an answer is there nothing more is read from this client, and neither while it does not take what it
+has been sent; all others go on meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from typing import TYPE_CHECKING
+
+from pyglobus.core import errors
+from pyglobus.core.rls.acl import NONE
+from pyglobus.core.rls.methods import Kind
+from pyglobus.core.rls.requests import WELCOME, Request, Requests, failed
+from pyglobus.core.rls.results import Refusal, Result
+from pyglobus.core.rls.service import answer
+
+if TYPE_CHECKING:
+    from pyglobus.core.rls.login import Login
+    from pyglobus.core.rls.server import Server
+
+#: Strings of a request that is answered at once.
+_FEW = 32
+#: Bytes that may wait to be sent before a client is read no further.
+_UNSENT = 1 << 20
+
+
+class Connection(asyncio.Protocol):
+    """The server's end."""
+
+    def __init__(self, server: Server, login: Login | None) -> None:
+        """``login``: what it begins with; None without authentication."""
+        self._server = server
+        self._login = login
+        self._requests = Requests()
+        self._permissions = NONE
+        self._busy = False
+        self._held = False  # it does not take what it is sent
+        self._reading = True
+        self._transport: asyncio.Transport
+        #: Its subject (None before the login, and without one) and where it comes from.
+        self.identity: str | None = None
+        self.host = ""
+        self.began = self.active = time.monotonic()
+        self.count = 0
+
+    # What the loop calls ---------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.set_write_buffer_limits(_UNSENT)
+        peer = transport.get_extra_info("peername")
+        self.host = str(peer[0]) if peer else ""
+        if not self._server.enter(self):
+            transport.abort()
+        elif self._login is None:
+            self._welcome()
+
+    def data_received(self, data: bytes) -> None:
+        self.active = time.monotonic()
+        try:
+            if self._login is not None:
+                self._log_in(self._login, data)
+                return
+            self._requests.feed(data)
+        except (Refusal, errors.Error) as error:
+            self._break(error)
+            return
+        if not self._busy and not self._held:
+            self._work()
+        elif self._reading:
+            self._reading = False
+            self._transport.pause_reading()
+
+    def pause_writing(self) -> None:
+        self._held = True
+
+    def resume_writing(self) -> None:
+        self._held = False
+        self.active = time.monotonic()
+        if not self._busy:
+            self._work()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._busy = True  # nothing more is begun
+        if self._login is not None:
+            self._login.close()
+        self._server.leave(self)
+
+    # What the server asks --------------------------------------------------------------------------------------------
+
+    def overdue(self, now: float, timeout: float, idle: float) -> bool:
+        """Whether it has been silent for too long: within a login, a request or a reply, or between requests. The time
+        that the server itself takes does not count.
+        """
+        if self._busy and self._login is None:
+            return False
+        within = self._login is not None or self._held or self._requests.pending
+        limit = timeout if within else idle
+        return bool(limit) and now - self.active > limit
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is being served, or its reply sent."""
+        return (self._busy and self._login is None) or self._transport.get_write_buffer_size() > 0
+
+    def permit(self) -> None:
+        """Ask again what this client may do."""
+        if self._login is None:
+            self._permissions = self._server.permissions(self)
+
+    def end(self) -> None:
+        """Send what is to be sent, and close."""
+        self._transport.close()
+
+    def abort(self) -> None:
+        """Close now."""
+        self._transport.abort()
+
+    # Login -----------------------------------------------------------------------------------------------------------
+
+    def _welcome(self) -> None:
+        try:
+            self._permissions = self._server.admit(self)
+        except Refusal as refusal:
+            self._break(refusal)
+            return
+        self._transport.write(WELCOME)
+
+    def _log_in(self, login: Login, data: bytes) -> None:
+        records = login.feed(data)
+        if records and not self._busy:
+            self._busy = True
+            self._transport.pause_reading()
+            self._server.compute(lambda: login.step(records), self._logged_in)
+
+    def _logged_in(self, outcome: bytes | BaseException) -> None:
+        login = self._login
+        if self._transport.is_closing() or login is None:
+            return
+        self._busy = False
+        self.active = time.monotonic()
+        if isinstance(outcome, BaseException):
+            self._transport.write(login.farewell)
+            self._break(outcome)
+            return
+        self._transport.write(outcome)
+        self._transport.resume_reading()
+        if login.identity is not None:
+            self.identity, self._login = login.identity, None
+            login.close()
+            self._welcome()
+            if rest := login.rest():
+                self.data_received(rest)
+
+    # Requests --------------------------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        while not self._busy and not self._held:
+            try:
+                request = self._requests.next()
+            except Refusal as refusal:
+                self._break(refusal)
+                return
+            if request is None:
+                if not self._reading:
+                    self._reading = True
+                    self._transport.resume_reading()
+                return
+            self.count += 1
+            try:
+                self._serve(request)
+            except Refusal as refusal:
+                self._transport.write(failed(refusal))
+            except (sqlite3.Error, MemoryError) as error:
+                self._transport.write(failed(Refusal(Result.DBERROR, str(error))))
+
+    def _serve(self, request: Request) -> None:
+        method, strings = request
+        if method.permission is not None and method.permission not in self._permissions:
+            self._server.denied(self, method.name)
+            raise Refusal(Result.PERM, method.name)
+        if method.name == "close":
+            self._busy = True
+            self._transport.close()
+            return
+        if method.kind is Kind.SERVER:
+            self._transport.write(self._server.control(method.name, strings))
+            return
+        if method.name == "stats":
+            self._busy = True
+            self._server.compute(self._server.statistics, self._answer)
+            return
+        shelf = self._server.shelf(method.name)
+        if method.kind is Kind.CHANGE:
+            self._busy = True
+            shelf.writer.submit(lambda store: answer(store, method.name, strings), self._answer, len(strings) or 1)
+        elif method.kind is Kind.SCAN or len(strings) > _FEW:
+            self._busy = True
+            self._server.compute(lambda: shelf.read(method.name, strings), self._answer)
+        else:
+            self._transport.write(answer(shelf.store, method.name, strings))
+
+    def _answer(self, outcome: bytes | BaseException) -> None:
+        """The reply to the request that was being served."""
+        if self._transport.is_closing():
+            return
+        self._busy = False
+        self.active = time.monotonic()
+        if isinstance(outcome, bytes):
+            self._transport.write(outcome)
+        else:
+            self._transport.write(failed(refusal_of(outcome)))
+        if not self._held:
+            self._work()
+
+    def _break(self, error: BaseException) -> None:
+        """Say why, and end: nothing that comes now would be understood."""
+        self._busy = True
+        self._server.broken(self, error)
+        if isinstance(error, Refusal):
+            self._transport.write(failed(error))
+        self._transport.close()
+
+
+def refusal_of(error: BaseException) -> Refusal:
+    """What a client is told of an error."""
+    if isinstance(error, Refusal):
+        return error
+    if isinstance(error, (sqlite3.Error, MemoryError)):
+        return Refusal(Result.DBERROR, str(error))
+    return Refusal(Result.GLOBUSERR, type(error).__name__)

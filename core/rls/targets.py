@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The indexes that a catalogue sends its names to, each with the patterns of names that it gets."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from pyglobus.core import errors
+from pyglobus.core.rls.address import Address
+from pyglobus.core.rls.catalogue import Row
+from pyglobus.core.rls.results import Refusal, Result
+
+
+class Targets:
+    """The list in a catalogue's database."""
+
+    def __init__(self, database: sqlite3.Connection, interval: int) -> None:
+        self._database = database
+        self._interval = interval
+        #: Whether the list has changed since somebody looked; it may be said too often.
+        self.changed = False
+
+    def add(self, url: str, flags: int, pattern: str) -> None:
+        """Send an index all names, or those that a pattern of the shell fits."""
+        try:
+            Address.parse(url)
+        except errors.UsageError as error:
+            raise Refusal(Result.BADURL, f"{url}: {error.why or error.what}") from None
+        if flags:
+            raise Refusal(Result.UNSUPPORTED, "updates are lists of names here, not Bloom filters")
+        if len(pattern) > 250:
+            raise Refusal(Result.BADARG, "the pattern is longer than 250 characters")
+        identity = self._id(url)
+        if identity is not None:
+            query = "SELECT 1 FROM t_rlipartition WHERE rli_id = ? AND pattern = ?"
+            if not pattern or self._database.execute(query, (identity, pattern)).fetchone():
+                raise Refusal(Result.RLI_EXIST, url)
+        else:
+            identity = self._database.execute("INSERT INTO t_rli (flags, name) VALUES (?, ?)", (flags, url)).lastrowid
+        self.changed = True
+        if pattern:
+            self._database.execute("INSERT INTO t_rlipartition VALUES (?, ?)", (identity, pattern))
+
+    def delete(self, url: str, pattern: str) -> None:
+        """Send it no more, or no more what this pattern fits. Without its last pattern an index gets all names."""
+        identity = self._require(url)
+        self.changed = True
+        if not pattern:
+            self._database.execute("DELETE FROM t_rlipartition WHERE rli_id = ?", (identity,))
+            self._database.execute("DELETE FROM t_rli WHERE id = ?", (identity,))
+            return
+        query = "DELETE FROM t_rlipartition WHERE rli_id = ? AND pattern = ?"
+        if not self._database.execute(query, (identity, pattern)).rowcount:
+            raise Refusal(Result.RLI_NEXIST, f"{url}: {pattern}")
+
+    def parts(self, url: str, pattern: str) -> list[Row]:
+        """URL and pattern, for one or all of each (empty). An index without a pattern has one empty one."""
+        rows = self._database.execute(
+            "SELECT r.name, coalesce(p.pattern, '') FROM t_rli r LEFT JOIN t_rlipartition p ON p.rli_id = r.id"
+            " WHERE (? = '' OR r.name = ?) AND (? = '' OR p.pattern = ?) ORDER BY r.id, p.pattern",
+            (url, url, pattern, pattern),
+        ).fetchall()
+        if not rows and url:
+            raise Refusal(Result.RLI_NEXIST, f"{url}: {pattern}" if pattern else url)
+        return rows
+
+    def info(self, url: str = "") -> list[Row]:
+        """URL, interval of updates in seconds, flags and time of the last update, of one or of all."""
+        rows = self._database.execute(
+            "SELECT name, flags, lastupdate FROM t_rli WHERE ? = '' OR name = ? ORDER BY id", (url, url)
+        ).fetchall()
+        if not rows and url:
+            raise Refusal(Result.RLI_NEXIST, url)
+        return [(name, str(self._interval), str(flags), str(last)) for name, flags, last in rows]
+
+    def updated(self, url: str, when: int) -> None:
+        """Note that it has got all names."""
+        self._database.execute("UPDATE t_rli SET lastupdate = ? WHERE name = ?", (when, url))
+
+    def _id(self, url: str) -> int | None:
+        row = self._database.execute("SELECT id FROM t_rli WHERE name = ?", (url,)).fetchone()
+        return None if row is None else int(row[0])
+
+    def _require(self, url: str) -> int:
+        identity = self._id(url)
+        if identity is None:
+            raise Refusal(Result.RLI_NEXIST, url)
+        return identity

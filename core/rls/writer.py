@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All changes of one database: one thread, in which whatever has come in the meantime is one transaction.
+
+A change is answered when the transaction that it is in is on the disk. While one is being written there, the next ones
+gather, so that many clients share one wait for the disk and one client never waits for company. Where a transaction as
+a whole fails (a full disk, a database that is locked), each of its changes is done again by itself, so that one of them
+cannot take the others with it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable
+from typing import NamedTuple
+
+from pyglobus.core.rls.results import Refusal, Result
+from pyglobus.core.rls.service import Store
+
+#: Changes of one transaction: so long the first of them waits for the others.
+_MOST = 500
+
+
+class Change(NamedTuple):
+    """What is to be done, and who is told the outcome. ``weight``: how many names it is about."""
+
+    work: Callable[[Store], bytes]
+    done: Callable[[bytes | BaseException], None]
+    weight: int
+
+
+class Writer:
+    """The thread that writes to one database."""
+
+    def __init__(
+        self,
+        name: str,
+        open_store: Callable[[], tuple[sqlite3.Connection, Store]],
+        deliver: Callable[[Callable[[], None]], object],
+        committed: Callable[[Store], None],
+    ) -> None:
+        """``open_store`` opens the database, in the thread. ``deliver`` runs a function where outcomes are told.
+        ``committed`` is called after each transaction.
+        """
+        self._open = open_store
+        self._deliver = deliver
+        self._committed = committed
+        self._waiting: list[Change] = []
+        self._ended = False
+        self._condition = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def submit(
+        self, work: Callable[[Store], bytes], done: Callable[[bytes | BaseException], None], weight: int = 1
+    ) -> None:
+        """Do ``work`` soon, and tell ``done`` what it gives or raises, once that is durable."""
+        with self._condition:
+            self._waiting.append(Change(work, done, weight))
+            self._condition.notify()
+
+    def close(self) -> None:
+        """Do what is waiting, and end."""
+        with self._condition:
+            self._ended = True
+            self._condition.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        database, store = self._open()
+        try:
+            while batch := self._next():
+                outcomes = self._transaction(database, store, batch)
+                self._committed(store)
+                pairs = list(zip(batch, outcomes, strict=True))
+                self._deliver(lambda pairs=pairs: _tell(pairs))  # type: ignore[misc]
+        finally:
+            database.close()
+
+    def _next(self) -> list[Change]:
+        with self._condition:
+            while not self._waiting and not self._ended:
+                self._condition.wait()
+            weight = count = 0
+            while count < len(self._waiting) and (weight < _MOST or not count):
+                weight += self._waiting[count].weight
+                count += 1
+            batch = self._waiting[:count]
+            del self._waiting[:count]
+            return batch
+
+    def _transaction(
+        self, database: sqlite3.Connection, store: Store, batch: list[Change]
+    ) -> list[bytes | BaseException]:
+        before = len(store.catalogue.changes)
+        try:
+            database.execute("BEGIN IMMEDIATE")
+            outcomes = [_attempt(change, store) for change in batch]
+            database.execute("COMMIT")
+        except (sqlite3.Error, MemoryError) as error:
+            del store.catalogue.changes[before:]
+            if database.in_transaction:
+                database.execute("ROLLBACK")
+            if len(batch) == 1:
+                return [Refusal(Result.DBERROR, str(error))]
+            return [outcome for change in batch for outcome in self._transaction(database, store, [change])]
+        return outcomes
+
+
+def _attempt(change: Change, store: Store) -> bytes | BaseException:
+    try:
+        return change.work(store)
+    except Refusal as refusal:
+        return refusal
+
+
+def _tell(pairs: list[tuple[Change, bytes | BaseException]]) -> None:
+    for change, outcome in pairs:
+        change.done(outcome)

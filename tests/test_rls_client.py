@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The client of the Replica Location Service, logins by GSI, and how an index learns of names."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pyglobus.core import errors
+from pyglobus.core.gss import Credential
+from pyglobus.core.rls import Client, Configuration, ObjectType, Operator, ValueType, acl
+from pyglobus.core.rls.results import RlsAbsent
+from pyglobus.core.rls.server import Server
+from pyglobus.core.sandbox import Sandbox
+from tests.pace import PROMPT
+from tests.waiting import wait_until
+
+LFN = ObjectType.LFN
+
+
+def plain(directory: Path, name: str, **chosen: Any) -> Server:
+    files: dict[str, Any] = {"lrc_dbname": str(directory / f"{name}.lrc"), "rli_dbname": str(directory / f"{name}.rli")}
+    return Server(Configuration(authentication=False, port=0, **files, **chosen))
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[Client]:
+    with plain(tmp_path, "a", lrc_server=True) as server, Client(server.url) as made:
+        yield made
+
+
+def test_what_a_catalogue_can_do(client: Client) -> None:
+    client.create("a", "p")
+    client.add("a", "q")
+    assert client.query("a") == [("a", "p"), ("a", "q")]
+    assert client.query("q", "pfn") == [("a", "q")]
+    assert client.exists("a")
+    assert not client.exists("b")
+    assert client.mapping_exists("a", "p")
+    client.rename("lfn", "a", "b")
+    client.rename("pfn", "p", "r")
+    assert list(client.match("%")) == [("b", "r"), ("b", "q")]
+    client.define("size", LFN, ValueType.INT)
+    client.attribute_add("b", "size", LFN, ValueType.INT, "7")
+    client.attribute_modify("b", "size", LFN, ValueType.INT, "8")
+    assert client.attributes("", LFN) == [("size", ValueType.INT)]
+    assert client.attribute_values("b", "", LFN) == [("size", ValueType.INT, "8")]
+    assert list(client.attribute_search("size", LFN, Operator.BETWEEN, "8", "9")) == [("b", ValueType.INT, "8")]
+    client.attribute_remove("b", "size", LFN)
+    client.undefine("size", LFN)
+    client.delete("b", "q")
+    client.clear()
+    with pytest.raises(FileNotFoundError, match="LFN doesn't exist: b"):
+        client.query("b")
+
+
+def test_bulks_and_pages_of_any_length(client: Client) -> None:
+    pairs = [(f"l{i:05}", f"p{i}") for i in range(3001)]
+    assert list(client.bulk("create", pairs)) == []
+    assert list(client.bulk("create", pairs[:1001]))[-1] == (11, "l01000", "p1000")
+    assert list(client.query_bulk(lfn for lfn, _ in pairs)) == [(0, *pair) for pair in pairs]
+    assert list(client.query_bulk(["none", "l00001"])) == [(12, "none", ""), (0, "l00001", "p1")]
+    assert list(client.exists_bulk(["none", "l00001"])) == [(12, "none"), (0, "l00001")]
+    client.page = 700
+    assert list(client.match("l%")) == pairs
+    assert list(client.match("l%", "lfn"))[:2] == pairs[:2]
+
+
+def test_names_without_a_server(tmp_path: Path) -> None:
+    with socket.create_server(("localhost", 0)) as silent:
+        url = f"rlsn://localhost:{silent.getsockname()[1]}"
+        with pytest.raises(errors.DeadlineExceeded):
+            Client(url, timeout=0.1)
+    with pytest.raises(errors.TransientError, match="cannot connect"):
+        Client(url)
+    for bad in ("http://localhost", "rls://", "rls://h:x", "rls://h/path", "rls://h:0", "rls://u@h", "rls://h h"):
+        with pytest.raises(errors.UsageError):
+            Client(bad)
+
+
+@pytest.mark.parametrize("said", [b"HTTP/1.1 400 Bad Request\r\n\0", b"x\0", b"\0", b"99999999999\0"])
+def test_what_is_no_server(said: bytes) -> None:
+    with socket.create_server(("localhost", 0)) as listening:
+
+        def answer() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.sendall(said)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(errors.ProtocolError, match="not a reply"):
+            Client(f"rlsn://localhost:{listening.getsockname()[1]}")
+        thread.join()
+
+
+# GSI -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def secure(grid: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A server with the host's certificate; this process is the grid's user afterwards."""
+    for name, value in grid.variables.items():
+        monkeypatch.setenv(name, value)
+    site = grid.directory / "host"
+    rules = (acl.parse("/O=Grid/OU=Sandbox/CN=Ada Lovelace: all"),)
+    server = Server(
+        Configuration(port=0, lrc_server=True, lrc_dbname=str(tmp_path / "lrc"), acl=rules), bind="localhost"
+    )
+    with monkeypatch.context() as patch:
+        patch.delenv("X509_USER_PROXY")
+        patch.setenv("X509_USER_CERT", str(site / "hostcert.pem"))
+        patch.setenv("X509_USER_KEY", str(site / "hostkey.pem"))
+        server.start()
+    yield server
+    server.close(drain=1.0)
+
+
+def test_login(secure: Server) -> None:
+    with Client(secure.url) as client:
+        client.create("a", "p")
+        assert client.query("a") == [("a", "p")]
+
+
+def test_a_stranger_is_logged_in_and_may_nothing(secure: Server, grid: Sandbox, tmp_path: Path) -> None:
+    other = grid.authority.issue("Mallory")
+    other.save(tmp_path / "cert.pem", tmp_path / "key.pem")
+    credential = Credential.of_files(tmp_path / "cert.pem", tmp_path / "key.pem")
+    with Client(secure.url, credential=credential) as client, pytest.raises(errors.AccessDenied):
+        client.query("a")
+
+
+def test_somebody_of_a_foreign_authority_is_not(secure: Server, lab: Any, tmp_path: Path) -> None:
+    lab.user.save(tmp_path / "cert.pem", tmp_path / "key.pem")
+    credential = Credential.of_files(tmp_path / "cert.pem", tmp_path / "key.pem")
+    with pytest.raises(errors.CredentialError):
+        Client(secure.url, credential=credential)
+
+
+def test_no_login_and_half_a_login_hold_up_nobody(secure: Server) -> None:
+    port = int(secure.url.rpartition(":")[2])
+    garbage = socket.create_connection(("localhost", port), PROMPT)
+    garbage.sendall(b"lrc_get_pfn\0a\x000\x000\0")
+    assert garbage.recv(100) == b""
+    halves = [socket.create_connection(("localhost", port), PROMPT) for _ in range(20)]
+    for each in halves:
+        each.sendall(b"\x16\x03\x01\x02\x00\x01")
+    began = time.monotonic()
+    with Client(secure.url) as client:
+        assert not client.exists("a")
+    assert time.monotonic() - began < PROMPT
+    for each in (garbage, *halves):
+        each.close()
+    with pytest.raises(errors.Error):
+        Client(secure.url.replace("rls:", "rlsn:"), timeout=0.2)
+
+
+def test_the_server_must_be_who_is_meant(secure: Server) -> None:
+    with pytest.raises(errors.CredentialError):
+        Client(secure.url, subject="/O=Grid/OU=Sandbox/CN=somebody else")
+
+
+# Updates of an index -------------------------------------------------------------------------------------------------
+
+
+def known(index: Client, name: str) -> list[str]:
+    try:
+        return [url for _, url in index.query_index(name)]
+    except RlsAbsent:
+        return []
+
+
+def test_an_index_learns_all_names_and_then_changes(tmp_path: Path) -> None:
+    quick = {"lrc_server": True, "lrc_update_immediate": True, "lrc_buffer_time": 0}
+    with (
+        plain(tmp_path, "index", rli_server=True) as index,
+        plain(tmp_path, "one", **quick) as one,
+        plain(tmp_path, "two", **quick) as two,
+        Client(index.url) as asked,
+        Client(one.url) as first,
+        Client(two.url) as second,
+    ):
+        assert not list(first.bulk("create", ((f"run{i}", f"p{i}") for i in range(2500))))
+        second.create("run7", "q7")
+        second.create("calibration", "q")
+        first.call("lrc_rli_add", index.url, "0", "")
+        second.call("lrc_rli_add", index.url, "0", "run*")
+        wait_until(lambda: sorted(known(asked, "run7")) == sorted([one.url, two.url]))
+        wait_until(lambda: known(asked, "run2499") == [one.url])
+        assert known(asked, "calibration") == [], "only what the pattern fits"
+        first.create("new", "p")
+        second.delete("run7", "q7")
+        wait_until(lambda: known(asked, "new") == [one.url] and known(asked, "run7") == [one.url])
+        first.rename("lfn", "new", "newer")
+        wait_until(lambda: known(asked, "newer") == [one.url] and not known(asked, "new"))
+        assert int(first.call("lrc_rli_info", index.url).records[0][3]) > 0
+        first.call("admin", "2")
+        wait_until(lambda: known(asked, "run2499") == [one.url])
+
+
+def test_an_index_forgets_who_is_silent(tmp_path: Path) -> None:
+    with plain(tmp_path, "index", rli_server=True, rli_expire_int=1) as index, Client(index.url) as client:
+        client.call("pyglobus1_update_begin", "rls://gone.example.org", "1", "1")
+        client.call("pyglobus1_update_names", "rls://gone.example.org", groups=[("a",)])
+        client.call("pyglobus1_update_begin", "rls://here.example.org", "3600", "1")
+        client.call("pyglobus1_update_names", "rls://here.example.org", groups=[("a",)])
+        wait_until(lambda: known(client, "a") == ["rls://here.example.org"])
+
+
+def test_an_index_that_is_away_is_tried_again(tmp_path: Path) -> None:
+    with plain(tmp_path, "index", rli_server=True) as index:
+        url = index.url
+    port = int(url.rpartition(":")[2])
+    with plain(tmp_path, "one", lrc_server=True, lrc_update_retry=1) as one, Client(one.url) as client:
+        client.create("a", "p")
+        client.call("lrc_rli_add", url, "0", "")
+        again = Configuration(authentication=False, port=port, rli_server=True, rli_dbname=str(tmp_path / "index.rli"))
+        with Server(again) as index, Client(index.url) as asked:
+            wait_until(lambda: known(asked, "a") == [one.url])
