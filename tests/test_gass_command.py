@@ -19,6 +19,7 @@ from typing import Any
 import pexpect
 import pytest
 
+from benchmarks import gassload
 from pyglobus.core import errors
 from pyglobus.core.gass import Allow, Answer, Client, Deny, Redirect, Request, Server, everybody
 from pyglobus.core.gass.policy import Operation
@@ -237,6 +238,37 @@ def test_a_signal_lets_clients_finish(grid: Sandbox, tmp_path: Path) -> None:
             assert b" 200 " in sock.recv(1000)
         assert process.wait(30) == -signal.SIGTERM
     assert (tmp_path / "x").read_text() == "ok"
+
+
+@pytest.mark.timeout(180)
+def test_sixty_four_clients_at_a_time(grid: Sandbox, tmp_path: Path) -> None:
+    """What `benchmarks.gassload` does with 200 times 1 MiB each."""
+    with running(grid, OURS, "-r", "-w") as (process, url):
+        port = int(url.rpartition(":")[2])
+        wrong = gassload.load(port, grid.env["X509_USER_PROXY"], tmp_path, clients=64, times=1, size=100_000)
+        assert wrong == ""
+        status = Path(f"/proc/{process.pid}/status").read_text()
+    peak = re.search(r"VmHWM:\s+(\d+) kB", status)
+    assert peak is not None and int(peak[1]) >> 10 < gassload.GOAL_MIB
+
+
+def test_a_thousand_idle_connections(grid: Sandbox, tmp_path: Path) -> None:
+    """They take turns in the few places that there are, and hold up nobody."""
+    (tmp_path / "file").write_text("served")
+    script = (
+        "import resource, socket, sys\n"
+        "hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 1200), hard))\n"
+        "where = ('localhost', int(sys.argv[1]))\n"
+        "idle = [socket.create_connection(where, timeout=30) for _ in range(1000)]\n"
+        "with socket.create_connection(where, timeout=30) as sock:\n"
+        "    sock.sendall(b'GET /file HTTP/1.0\\r\\n\\r\\n')\n"
+        "    print(sock.makefile('rb').read()[-6:].decode())\n"
+    )
+    with running(grid, OURS, "-i", "-r", "--root", str(tmp_path)) as (process, url):
+        done = run(grid, sys.executable, "-c", script, url.rpartition(":")[2])
+        assert done.stdout == "served\n", done.stderr
+        assert process.poll() is None
 
 
 def test_wrong_words(grid: Sandbox, tmp_path: Path) -> None:

@@ -87,3 +87,31 @@ def test_a_plain_path_climbs_nowhere(parts: list[str]) -> None:
     path = plain("/" + "/".join(parts))
     assert path == "/" or all(part not in ("", ".", "..") for part in path[1:].split("/"))
     assert plain(path) == path
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "size", "found"),
+    [
+        ("bytes=0-", 10, (0, 10)),
+        ("bytes=3-5", 10, (3, 3)),
+        ("bytes=3-99", 10, (3, 7)),
+        ("bytes=-4", 10, (6, 4)),
+        ("bytes=-99", 10, (0, 10)),
+        ("bytes=9-9", 10, (9, 1)),
+        ("bytes=5-3", 10, None),
+        ("bytes=-", 10, None),
+        ("bytes=0-1,3-4", 10, None),
+        ("lines=0-1", 10, None),
+        ("bytes=10-", 10, 416),
+        ("bytes=-0", 10, 416),
+        ("bytes=0-", 0, 416),
+    ],
+)
+def test_a_part_is_what_the_standard_says(asked_for: str, size: int, found: tuple[int, int] | int | None) -> None:
+    if isinstance(found, int):
+        with pytest.raises(BadMessage) as caught:
+            message.part({"range": asked_for}, size)
+        assert caught.value.status == found
+    else:
+        assert message.part({"range": asked_for}, size) == found
+        assert message.part({"range": asked_for, "if-range": '"x"'}, size) is None

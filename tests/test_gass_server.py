@@ -156,6 +156,20 @@ def test_curl_puts_and_gets_over_http(http_server: Served, tmp_path: Path) -> No
     assert f"Content-Length: {len(DATA)}" in head.stdout
 
 
+def test_curl_gets_a_part_and_goes_on_where_it_was(http_server: Served, tmp_path: Path) -> None:
+    (http_server.root / "there").write_bytes(DATA)
+    curl = ["curl", "-sS", "--fail", "--max-time", "20", "-o", str(tmp_path / "got")]
+    subprocess.run([*curl, "-r", "1000-5999", f"{http_server.url}/there"], check=True)
+    assert (tmp_path / "got").read_bytes() == DATA[1000:6000]
+    (tmp_path / "got").write_bytes(DATA[:70_000])
+    subprocess.run([*curl, "-C", "-", f"{http_server.url}/there"], check=True)
+    assert (tmp_path / "got").read_bytes() == DATA
+    access = http_server.logged(2)
+    assert (access.status, access.bytes) == (206, len(DATA) - 70_000)
+    answer = http_server.plain(b"GET /there HTTP/1.1\r\nRange: bytes=%d-\r\n\r\n" % len(DATA))
+    assert answer.startswith(b"HTTP/1.1 416 the file has %d bytes" % len(DATA))
+
+
 def test_a_policy_sees_the_request_and_its_reason_reaches_the_client(
     serve: Callable[..., Served], url_copy: Runner, tmp_path: Path
 ) -> None:
@@ -422,27 +436,3 @@ def test_closing_ends_what_goes_on(http_server: Served) -> None:
         http_server.server.close()
         assert sock.recv(1000) == b""
     assert http_server.left() == []
-
-
-def test_many_clients_at_once(serve: Callable[..., Served], grid: Sandbox) -> None:
-    served = serve(write=True)
-    (served.root / "file").write_bytes(DATA)
-    wrong: list[str] = []
-
-    def client(number: int) -> None:
-        connection = by_ssl(served.port, grid.env["X509_USER_PROXY"])
-        connection.request("PUT", f"/{number}", body=DATA[number:])
-        if connection.getresponse().status != 200 or (served.root / str(number)).read_bytes() != DATA[number:]:
-            wrong.append(f"put {number}")
-        connection = by_ssl(served.port, grid.env["X509_USER_PROXY"])
-        connection.request("GET", "/file")
-        if connection.getresponse().read() != DATA:
-            wrong.append(f"get {number}")
-
-    threads = [threading.Thread(target=client, args=(number,)) for number in range(24)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert wrong == []
-    assert served.logged(48).outcome == "done"

@@ -173,7 +173,7 @@ class Connection:
         elif operation == "get":
             if not settings.read:
                 raise Refused(403, "nothing can be read here")
-            self._get(path, body=head.method != "HEAD")
+            self._get(path, head)
         else:
             if not settings.write:
                 raise Refused(403, "nothing can be written here")
@@ -194,15 +194,21 @@ class Connection:
 
     # Its answer ------------------------------------------------------------------------------------------------------
 
-    def _get(self, path: str, *, body: bool) -> None:
+    def _get(self, path: str, head: RequestHead) -> None:
         with local_faults():
             fd, size = self._exchange.place.source(path)
         try:
-            self._size = size
-            self._status = 200
-            head = message.answer(200, length=size)
-            self._body = Body("length", size if body else 0, first=head)
-            if self._finish(self._body.send(self._sock.native(), fd, 0)) != "complete":
+            try:
+                part = message.part(head.headers, size) if head.method == "GET" else None
+            except BadMessage as error:
+                raise Refused(error.status, error.why) from None
+            self._size = size if part is None else part.length
+            self._status = 200 if part is None else 206
+            of = None if part is None else (part.offset, size)
+            first = message.answer(self._status, length=self._size, of=of)
+            self._body = Body("length", self._size if head.method == "GET" else 0, first=first)
+            offset = 0 if part is None else part.offset
+            if self._finish(self._body.send(self._sock.native(), fd, offset)) != "complete":
                 raise _Cut("the file has become shorter")
         finally:
             os.close(fd)

@@ -31,11 +31,11 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _TARGET = re.compile(r"[!-~\x80-\xff]+")
 _VALUE = re.compile(r"[\t -~\x80-\xff]*")
 _REASONS = {
-    100: "Continue", 200: "Ok", 302: "Moved Temporarily", 400: "Bad Request", 403: "Forbidden", 404: "File Not Found",
-    405: "Method Not Allowed", 408: "Request Timeout", 409: "Conflict", 411: "Length Required",
-    413: "Content Too Large", 414: "URI Too Long", 417: "Expectation Failed", 431: "Request Header Fields Too Large",
-    500: "Internal Server Error", 501: "Not Implemented", 503: "Service Unavailable", 505: "HTTP Version Not Supported",
-    507: "Insufficient Storage",
+    100: "Continue", 200: "Ok", 206: "Partial Content", 302: "Moved Temporarily", 400: "Bad Request", 403: "Forbidden",
+    404: "File Not Found", 405: "Method Not Allowed", 408: "Request Timeout", 409: "Conflict", 411: "Length Required",
+    413: "Content Too Large", 414: "URI Too Long", 416: "Range Not Satisfiable", 417: "Expectation Failed",
+    431: "Request Header Fields Too Large", 500: "Internal Server Error", 501: "Not Implemented",
+    503: "Service Unavailable", 505: "HTTP Version Not Supported", 507: "Insufficient Storage",
 }  # fmt: skip
 
 
@@ -59,6 +59,13 @@ class RequestHead(NamedTuple):
     length: int | None
     expects_continue: bool
     headers: Mapping[str, str]
+
+
+class Part(NamedTuple):
+    """Bytes of a file: where they begin, and how many."""
+
+    offset: int
+    length: int
 
 
 class ResponseHead(NamedTuple):
@@ -129,11 +136,38 @@ def decoded(target: str) -> str:
     return path.decode("utf-8", "surrogateescape")
 
 
+def part(headers: Mapping[str, str], size: int) -> Part | None:
+    """The part of a file of ``size`` bytes that is asked for (RFC 9110, 14.2); None: all of it.
+
+    What need not be understood is not: several parts, other units, and parts of a file only if it is a certain one.
+    Raises `BadMessage` for a part that begins behind the end.
+    """
+    found = re.fullmatch(r"bytes=([0-9]{0,18})-([0-9]{0,18})", headers.get("range", ""))
+    if found is None or "if-range" in headers or found[1] + found[2] == "":
+        return None
+    first, last = found[1], found[2]
+    if not first:
+        offset, end = max(0, size - int(last)), size
+    else:
+        offset, end = int(first), min(size, int(last) + 1 if last else size)
+        if last and int(last) < offset:
+            return None
+    if offset >= size:
+        raise BadMessage(416, f"the file has {size} bytes")
+    return Part(offset, end - offset)
+
+
 def answer(
-    status: int, reason: str = "", *, length: int | None = None, location: str | None = None, body: bool = True
+    status: int,
+    reason: str = "",
+    *,
+    length: int | None = None,
+    location: str | None = None,
+    of: tuple[int, int] | None = None,
+    body: bool = True,
 ) -> bytes:
     """A response: its head alone if a ``length`` of a body is given that follows, else whole, with a line that says
-    the reason.
+    the reason. ``of``: the body is a part, that begins at this offset of a file of this size.
     """
     told = clean(reason) or _REASONS.get(status, "Error")
     text = b"" if length is not None or status == 200 else f"{status} {told}\n".encode("utf-8", "surrogateescape")
@@ -141,6 +175,8 @@ def answer(
     lines = [f"HTTP/1.1 {status} {told}", f"Server: {SERVER}", "Connection: close", f"Content-Type: {kind}"]
     if location is not None:
         lines.append(f"Location: {clean(location)}")
+    if of is not None:
+        lines.append(f"Content-Range: bytes {of[0]}-{of[0] + (length or 0) - 1}/{of[1]}")
     lines.append(f"Content-Length: {len(text) if length is None else length}")
     return "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape") + (text if body else b"")
 
