@@ -28,7 +28,19 @@ import click
 
 from pyglobus.cli import common, usage, words
 from pyglobus.cli.common import output_of
-from pyglobus.cli.option import BETTER, IMPOSSIBLE, SAME, USED, Argument, Callback, Option, Parity, argument, option
+from pyglobus.cli.option import (
+    BETTER,
+    IMPOSSIBLE,
+    SAME,
+    UNKNOWN,
+    USED,
+    Argument,
+    Callback,
+    Option,
+    Parity,
+    argument,
+    option,
+)
 from pyglobus.cli.output import FORMATS, Output
 from pyglobus.core import errors
 
@@ -46,6 +58,10 @@ __all__ = [
     "command",
     "option",
 ]
+
+
+#: Where the context keeps, while words are read, the parameters that they are for.
+_ASKED = "pyglobus.cli.command.asked"
 
 
 class Command(click.Command):
@@ -81,7 +97,23 @@ class Command(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if self.status_of is not None:
             output_of(ctx).status_of = self.status_of
-        return super().parse_args(ctx, _sorted(self, ctx, args))
+        args = _sorted(self, ctx, args)
+        if (used := ctx.meta.get(USED)) is not None:
+            asked = ctx.meta[_ASKED] = []
+            for param in self.params:
+                if not isinstance(param, Option) or param.name in used or param.idle is UNKNOWN:
+                    asked.append(param)
+                elif param.expose_value:
+                    ctx.params.setdefault(param.name, param.idle)
+        try:
+            return super().parse_args(ctx, args)
+        finally:
+            ctx.meta.pop(_ASKED, None)
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """All, or while the words are read those that are used: of a hundred options that is a handful."""
+        asked: list[click.Parameter] | None = ctx.meta.get(_ASKED)
+        return super().get_params(ctx) if asked is None else asked
 
     def invoke(self, ctx: click.Context) -> Any:
         # What was imported to get here stays: the collector, off since the entry point, need never look at it.

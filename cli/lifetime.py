@@ -8,7 +8,6 @@ A proxy that ends in the middle lets what is under way go on, but nobody can log
 
 from __future__ import annotations
 
-import math
 import time
 from typing import TYPE_CHECKING
 
@@ -74,7 +73,7 @@ class Lifetime:
     def _compare(self, needed: float, text: str) -> None:
         from pyglobus.core.credential import inspect
 
-        self._end = math.inf
+        self._end = float("inf")
         for path in self._paths:
             try:
                 left = inspect(path).remaining

@@ -126,7 +126,7 @@ def _leaf(name: str, verb: str | None = None) -> Callable[[], click.Command]:
 def _run(load: Callable[[], click.Command], prog: str, arguments: list[str]) -> int:
     from pyglobus.cli.deferred import deferred, unread_annotations
 
-    with unread_annotations(), deferred(inspect=(), uuid=("UUID",)):
+    with unread_annotations(), deferred(datetime=("datetime",), inspect=(), uuid=("UUID",)):
         import click  # noqa: F401  (the first of many imports, all others find it)
 
     from pyglobus.cli.output import Output, prepare_streams

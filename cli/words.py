@@ -73,6 +73,7 @@ def sort(
             spelling, _, attached = word.partition("=")
         if spelling in spellings.doubled:
             options += [spellings.doubled[spelling]] * 2
+            used.setdefault(spellings.options[options[-1]].name or "", spelling)
             continue
         option = spellings.options.get(spelling)
         if option is None:

@@ -18,7 +18,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import select
 import stat
 import time
 
@@ -75,6 +74,8 @@ class LocalSource:
             )
 
     def _await_writer(self, check: Callable[[], None]) -> None:
+        import select
+
         poll = select.poll()
         poll.register(self.fd, select.POLLIN)
         try:

@@ -17,12 +17,14 @@ import os
 from collections.abc import Callable, Sequence
 
 from pyglobus.ffi import _globus, ffi, lib
-from pyglobus.ffi.annotation import Any, NamedTuple
+from pyglobus.ffi.annotation import TYPE_CHECKING, Any, NamedTuple
 from pyglobus.ffi.engine import Engine, Operation
 from pyglobus.ffi.errors import EngineError, check
-from pyglobus.ffi.gss import DataCredential, GssCredential
 from pyglobus.ffi.meter import Meter
 from pyglobus.ffi.text import decode, encode, optional
+
+if TYPE_CHECKING:
+    from pyglobus.ffi.gss import DataCredential, GssCredential
 
 DONE = ffi.cast("globus_ftp_client_complete_callback_t", ffi.addressof(_globus.lib, "pg_operation_done"))
 _NAME = ffi.new("char[]", b"pyglobus")

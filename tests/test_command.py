@@ -522,3 +522,31 @@ def test_a_limit_of_the_machine_is_no_bug(what: str, why: str, limit: str) -> No
     told, hint = ended.stderr.splitlines()
     assert why in told
     assert hint.startswith("hint: let this") and limit in hint
+
+
+def test_what_an_option_tells_before_click_makes_it() -> None:
+    """Names, spellings and the value while unused, of every option of the tree, are what click finds out later."""
+    program = """
+        import click
+        from pyglobus.cli.option import UNKNOWN, Option
+        from pyglobus.cli.tree import TREE, load
+
+        commands = [load(name) for name in TREE]
+        commands += [verb for noun in commands if isinstance(noun, click.Group) for verb in noun.commands.values()]
+        options = {id(param): param for one in commands for param in one.params if isinstance(param, Option)}.values()
+        known = 0
+        for param in options:
+            said = param.name, param.opts, param.secondary_opts, param.expose_value
+            assert "_made_of" in vars(param), f"{said}: made too early"
+            param.hidden
+            assert said == (param.name, param.opts, param.secondary_opts, param.expose_value)
+            if param.expose_value and param.idle is not UNKNOWN:
+                found = click.Command("x", params=[param]).make_context("x", []).params[param.name]
+                assert (type(found), found) == (type(param.idle), param.idle), said
+                known += 1
+        print(len(options), known)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    options, known = map(int, done.stdout.split())
+    assert options > 200 and known > options // 2
