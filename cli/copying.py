@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pyglobus.cli.lifetime import Lifetime
     from pyglobus.core.job import JobEvent, JobResult
     from pyglobus.core.journal import Resumed
-    from pyglobus.core.transfer import Event, Result, Started, Transfer, Warned
+    from pyglobus.core.transfer import Event, Result, Retrying, Started, Transfer, Warned
     from pyglobus.core.url import Url
 
 # The C tool counts a megabyte as 2**20 bytes, and shows its rates once a second.
@@ -50,9 +50,7 @@ class TransferDisplay:
             else:
                 self._progress.update(event.bytes, event.total)
         elif isinstance(event, transfer.Retrying):
-            record = {"attempt": event.attempt, "delay": round(event.delay, 3), "why": str(event.error)}
-            self._output.event("retry", record, "")
-            self._output.note(f"{event.error}; trying again in {format_duration(event.delay)}")
+            retry(self._output, event)
         elif isinstance(event, transfer.Warned):
             warn(self._output, event)
         elif self._rates is not None:
@@ -99,7 +97,7 @@ class JobDisplay:
 
     def __call__(self, event: JobEvent) -> None:
         from pyglobus.core import job
-        from pyglobus.core.transfer import Warned
+        from pyglobus.core.transfer import Retrying, Warned
 
         if isinstance(event, job.JobProgress):
             total = event.total if event.planned else None
@@ -130,6 +128,8 @@ class JobDisplay:
         elif isinstance(event, job.JobResumed):
             self._output.event("resumed", {"journal": event.journal, **event.resumed._asdict()}, "")
             self._output.note(resumed(event.resumed))
+        elif isinstance(event, Retrying):
+            retry(self._output, event)
         elif isinstance(event, Warned):
             warn(self._output, event)
         elif isinstance(event, job.FileFailed):
@@ -148,6 +148,12 @@ class JobDisplay:
 
             above, into = parse(source).parent(), parse(destination).parent()
             self._output.line(f"Source: {_classic(above)}\nDest:   {_classic(into)}\n  {parse(source).name}")
+
+
+def retry(output: Output, event: Retrying) -> None:
+    """Tell that a fault has passed by, and when it is tried again."""
+    output.event("retry", {"attempt": event.attempt, "delay": round(event.delay, 3), "why": str(event.error)}, "")
+    output.note(f"{event.error}; trying again in {format_duration(event.delay)}")
 
 
 def warn(output: Output, event: Warned) -> None:

@@ -21,6 +21,7 @@ from pyglobus.core.plan import Item
 from pyglobus.core.remote import Remote
 from pyglobus.core.session import Session
 from pyglobus.core.transfer import Result
+from pyglobus.core.url import Url
 from pyglobus.core.way import Way, open_pipeline, way_of
 from pyglobus.ffi.errors import GlobusError, Link
 from pyglobus.ffi.pipeline import FileRecord, FileState, Pipeline, PipelineFile
@@ -79,8 +80,8 @@ class Batch:
         # Files done with and bytes moved when they were last seen to change, and when that was.
         self._seen, self._since = (0, 0), time.monotonic()
         self._stalled = False
-        #: Paths at the server under which parts of files may be left.
-        self._remains: list[str] = []
+        #: Places at the server under which parts of files may be left.
+        self.remains: list[Url] = []
         # Items that a pipeline has not touched, and another one may take.
         self._untouched: list[Item] = []
         #: Items to be copied one by one.
@@ -113,8 +114,7 @@ class Batch:
         error = self._pipeline.operation.exception()
         self.useless = self._stalled or self._pipeline.unsupported or isinstance(error, GlobusError)
         self.left += [*self._untouched, *(item for item, _ in self._pending.values())]
-        if self._remains:
-            self._clean_up()
+        self.remains = sweep(self._session, self._options, self.remains, ended=self._stopped())
 
     def _drive(self) -> None:
         """Feed the pipeline until it ends."""
@@ -183,7 +183,7 @@ class Batch:
         for record in records:
             item, since = self._pending.pop(record.id)
             if record.remains:
-                self._remains.append(record.remains)
+                self.remains.append(self._place._replace(path=record.remains))
             if record.state is FileState.DONE:
                 seconds = time.monotonic() - since
                 ends = str(item.source), str(item.destination)
@@ -225,15 +225,22 @@ class Batch:
             role="source" if role == "source" else "destination",
         )
 
-    def _clean_up(self) -> None:
-        """Delete at the server what has no name of its own yet: what that does not reach has a name that tells."""
-        ended = self._stopped()
-        try:
-            with self._session.again() if ended else self._session.aside() as aside:
-                aside.until(_CLEAN_UP_LIMIT if ended else self._options.connect_timeout)
-                for path in self._remains:
-                    url = self._place._replace(path=path)
-                    with suppress(errors.NotFound):
-                        Remote(aside, url, self._options.destination, self._options, "destination").delete()
-        except errors.Error:
-            return
+
+def sweep(session: Session, options: Options, remains: list[Url], *, ended: bool) -> list[Url]:
+    """Delete at the server what has no name of its own yet; what that does not reach, which has a name that tells.
+
+    ``ended``: the job, which does not wait for long.
+    """
+    if not remains:
+        return []
+    left = list(remains)
+    try:
+        with session.again() if ended else session.aside() as aside:
+            aside.until(_CLEAN_UP_LIMIT if ended else options.connect_timeout)
+            for url in remains:
+                with suppress(errors.NotFound):
+                    Remote(aside, url, options.destination, options, "destination").delete()
+                left.remove(url)
+    except errors.Error:
+        pass
+    return left

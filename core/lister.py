@@ -4,12 +4,14 @@
 A server needs milliseconds for a directory, and a round trip and a data channel with its handshake on top. `expect`
 names the directory that is wanted next: its listing begins as soon as the connection is free, and moves on in the
 engine while Python works at the entries of the one before. At most one is under way, and what waits of it is bounded.
+
+After a transient fault a directory is listed once more, if the options say so, and what it has told is not told again.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from pyglobus.core import errors
 from pyglobus.core.options import Options
@@ -21,14 +23,19 @@ from pyglobus.ffi.annotation import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pyglobus.core.faults import Role
+    from pyglobus.core.transfer import Retrying
     from pyglobus.ffi.ftp import Listing
 
 
 class Lister:
     """For the source or the destination (``role``). Nothing else may use the session's connections meanwhile."""
 
-    def __init__(self, session: Session, options: Options, role: Role) -> None:
+    def __init__(
+        self, session: Session, options: Options, role: Role, retrying: Callable[[Retrying], None] | None = None
+    ) -> None:
+        """``retrying`` is told of each fault after which it is tried again."""
         self._session = session
+        self._retrying = retrying
         self._options = options
         self._role: Role = role
         self._side = options.source if role == "source" else options.destination
@@ -67,11 +74,32 @@ class Lister:
         begun, self._begun = self._begun, None
         self._taken = True
         try:
-            yield from list_remote(self._at(directory), begun, drained=self._go_on)
+            if self._options.retry is None:
+                yield from list_remote(self._at(directory), begun, drained=self._go_on)
+            else:
+                yield from self._insisting(directory, begun)
         except errors.Error:
             self._go_on()
             raise
         self._go_on()
+
+    def _insisting(self, directory: Url, begun: Listing | None) -> Iterator[Entry]:
+        from pyglobus.core.recovery import Insistence
+
+        place = self._at(directory)
+        told: set[str] = set()
+        insistence = Insistence(self._session, self._options.retry, self._retrying)
+        while True:
+            try:
+                for entry in list_remote(place, begun):
+                    if entry.name not in told:
+                        told.add(entry.name)
+                        yield entry
+                return
+            except errors.TransientError as error:
+                insistence.pause(error)
+                place.forget(self._session.handle())
+                begun = None
 
     def _go_on(self) -> None:
         self._taken = False

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
 from pyglobus.core import errors
@@ -23,6 +23,9 @@ from pyglobus.core.remote import Remote
 from pyglobus.core.session import Session
 from pyglobus.core.sync import Comparison, look
 from pyglobus.core.url import Url
+from pyglobus.ffi.annotation import TypeVar
+
+T = TypeVar("T")
 
 # Files that need nothing are told of so many at a time: a thread to hand each of them over would be most of the work.
 _TOGETHER = 200
@@ -58,10 +61,10 @@ class Planner:
         try:
             with session.aside() as at_source, session.aside() as at_destination:
                 if terms.sync is not None:
-                    lister = Lister(at_destination, terms.options, "destination")
+                    lister = Lister(at_destination, terms.options, "destination", state.events.put)
                     self._comparison = Comparison(terms.sync, session, terms.options, lister)
                 self._plan = Plan(
-                    Lister(at_source, terms.options, "source"),
+                    Lister(at_source, terms.options, "source", state.events.put),
                     recursive=terms.recursive,
                     unlisted=self._report_unlisted if terms.continue_on_error else None,
                     names=terms.mirror is not None,
@@ -184,8 +187,23 @@ class Planner:
             make_directory(url.path)
         elif url.is_ftp:
             place = Remote(session, url, options.destination, options, "destination")
-            return place.make_if_missing(above=directory.top)
+            return self._insist(session, place, lambda: place.make_if_missing(above=directory.top))
         return False
+
+    def _insist(self, session: Session, place: Remote, call: Callable[[], T]) -> T:
+        """``call()``, again after transient faults if the options say so."""
+        retry = self._terms.options.retry
+        if retry is None:
+            return call()
+        from pyglobus.core.recovery import Insistence
+
+        insistence = Insistence(session, retry, self._state.events.put)
+        while True:
+            try:
+                return call()
+            except errors.TransientError as error:
+                insistence.pause(error)
+                place.forget(session.handle())
 
 
 def _size(url: Url) -> int | None:

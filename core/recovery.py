@@ -7,6 +7,8 @@ A transfer that ends in failure takes away what it has put at the destination, a
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from pyglobus.core import errors
@@ -15,7 +17,8 @@ from pyglobus.core.options import Options, Retry
 from pyglobus.core.partial import Partial
 from pyglobus.core.remote import Remote
 from pyglobus.core.route import Route
-from pyglobus.core.session import Session
+from pyglobus.core.session import TICK, Session
+from pyglobus.core.transfer import Retrying
 from pyglobus.core.url import Url
 
 # Seconds that removing a cancelled upload may take: a far server needs its round trips, a dead one keeps us waiting.
@@ -49,6 +52,30 @@ def pause_after(error: errors.Error, retry: Retry | None, attempts: int, elapsed
     ):
         return None
     return retry.interval or pause(attempts)
+
+
+class Insistence:
+    """Tries again what is done beside the bytes of a file, as often as ``retry`` says; ``told`` hears of each time."""
+
+    def __init__(self, session: Session, retry: Retry | None, told: Callable[[Retrying], None] | None) -> None:
+        self._session = session
+        self._retry = retry
+        self._told = told
+        self._attempts = 0
+        self._started = time.monotonic()
+
+    def pause(self, error: errors.Error) -> None:
+        """Return when it is time for another attempt; raises ``error`` if there is to be none."""
+        self._attempts += 1
+        delay = pause_after(error, self._retry, self._attempts, time.monotonic() - self._started)
+        if delay is None:
+            raise error
+        if self._told is not None:
+            self._told(Retrying(error, self._attempts, delay))
+        until = time.monotonic() + delay
+        while (left := until - time.monotonic()) > 0:
+            self._session.check()
+            time.sleep(min(left, TICK))
 
 
 def pause(attempt: int) -> float:

@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 
 from pyglobus.core import errors
-from pyglobus.core.batch import Batch
+from pyglobus.core.batch import Batch, sweep
 from pyglobus.core.events import FileDone, FileFailed, FileStarted
 from pyglobus.core.jobstate import TICK, JobState
 from pyglobus.core.options import Options
@@ -20,6 +20,7 @@ from pyglobus.core.plan import Item
 from pyglobus.core.remote import Facts
 from pyglobus.core.session import Session
 from pyglobus.core.transfer import Progress, Result, Retrying, Transfer, Warned
+from pyglobus.core.url import Url
 from pyglobus.core.way import LARGEST, HeadStart, Way, open_pipeline, way_ahead
 
 # A further connection is opened for so many waiting files, or bytes to come.
@@ -37,6 +38,8 @@ class Worker:
         self._terms = state.terms
         self._number = number
         self._asked = asked
+        # What pipelines have left at a server that was gone then.
+        self._remains: list[Url] = []
 
     def run(self, session: Session) -> None:
         """Copy until nothing is left."""
@@ -56,6 +59,7 @@ class Worker:
         finally:
             if early is not None:
                 early.close()
+        sweep(session, self._terms.options, self._remains, ended=state.stop.is_set())
 
     def _head_start(self, session: Session) -> HeadStart | None:
         """A pipeline on the way that the first files will go, as far as that can be told; errors are the planner's."""
@@ -131,6 +135,7 @@ class Worker:
             state.no_pipeline.add(way)
         if batch.spoiled:
             state.careful.add(way)
+        self._remains += batch.remains
         for item in batch.left:
             if state.stop.is_set():
                 return None

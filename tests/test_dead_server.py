@@ -1,21 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """A server dies in the middle of a job, sessions and all, and comes back on its port: the same command with --resume
-sends what is missing, and nothing that was verified.
+sends what is missing, and nothing that was verified. With -rst the first one goes on by itself.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import random
 import re
 import shutil
-import signal
-import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,8 +19,7 @@ from typing import Any
 import pytest
 
 from pyglobus.core.sandbox import Sandbox, Server
-from pyglobus.core.sandbox.process import Process
-from pyglobus.core.sandbox.server import program_path
+from tests.revival import FindSessions, kill, revive
 from tests.waiting import wait_until
 
 COPY = str(Path(sys.executable).with_name("pyglobus-url-copy"))
@@ -32,7 +27,6 @@ FILES = 600
 LARGE = 32 << 20
 #: A job may be through before its server is killed: then it is begun once more.
 ATTEMPTS = 8
-FindSessions = Callable[[Server], list[int]]
 
 
 @dataclass
@@ -53,31 +47,10 @@ class Scene:
             return subprocess.Popen(command, env=self.environment, stderr=stream)
 
     def kill(self) -> None:
-        """The server and all its sessions, at once."""
-        assert self.server.process is not None
-        pid = self.server.process.pid
-        os.kill(pid, signal.SIGSTOP)  # so that no session is born meanwhile
-        for each in (*self.find(self.server), pid):
-            with suppress(ProcessLookupError):
-                os.kill(each, signal.SIGKILL)
-        self.server.stop()
+        kill(self.server, self.find)
 
     def revive(self) -> None:
-        """The same server on the same port; it does not announce a port that it was given."""
-        server, port = self.server, self.server.port
-        program = program_path(server.program, server.name, server.package)
-        silent = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)]
-        command = [program, *server.arguments, "-p", str(port)]
-        pid = os.posix_spawn(program, command, server.environment, file_actions=silent, setsid=True)
-        server.process = Process.of(pid)
-
-        def answers() -> bool:
-            assert server.alive
-            with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
-                return True
-            return False
-
-        wait_until(answers)
+        revive(self.server)
 
     def records(self) -> list[Any]:
         lines = self.journal.read_text().splitlines(keepends=True)[1:] if self.journal.exists() else []
@@ -152,3 +125,21 @@ def test_the_same_command_goes_on_when_it_is_back(scene: Scene, tmp_path: Path) 
     same = subprocess.run(["diff", "-r", str(scene.source), str(scene.destination)], capture_output=True)
     assert same.stdout == b""
     assert not scene.journal.exists()
+
+
+def test_rst_outlives_it(scene: Scene, tmp_path: Path) -> None:
+    """Nothing fails, and nothing is left behind, if it is back before the attempts are used up."""
+    log = tmp_path / "log"
+    for _ in range(ATTEMPTS):
+        with scene.start(log, "-rst", "-rst-interval", "1") as process:
+            scene.await_done(5, process)
+            scene.kill()
+            wait_until(lambda: b"trying again" in log.read_bytes(), unless=lambda: process.poll() is not None)
+            scene.revive()
+        said = log.read_text(errors="replace")
+        assert process.returncode == 0, said[-2000:]
+        if "trying again" in said:
+            break
+        shutil.rmtree(scene.destination)
+    same = subprocess.run(["diff", "-r", str(scene.source), str(scene.destination)], capture_output=True)
+    assert same.stdout == b""
