@@ -21,6 +21,9 @@ from pyglobus.core.session import Session
 from pyglobus.core.tree import parse_time
 from pyglobus.core.url import Url
 
+# Bytes: to copy less in vain is as quick as to ask before.
+_LARGE = 16 << 20
+
 
 def compare_size(ends: Ends, options: Options, arrived: int | None, attempts: int) -> None:
     """Raise `errors.DataError` if less or more has ``arrived`` than there was, whoever lost or made it.
@@ -68,6 +71,15 @@ def _has_grown(ends: Ends, options: Options, arrived: int) -> bool:
     else:
         size = None if ends.source_file is None else os.fstat(ends.source_file.fd).st_size
     return size is None or size - options.offset >= arrived
+
+
+def foresee(ends: Ends, options: Options) -> None:
+    """Raise `errors.Unsupported`, before a large file is on its way, if a server could not be asked for its checksum
+    in the end.
+    """
+    if ends.total is None or ends.total >= _LARGE:
+        for remote in ends.remotes:
+            remote.require_checksum(options.checksum_algorithm)
 
 
 def verify(ends: Ends, options: Options, session: Session) -> Generator[None, None, str]:

@@ -315,6 +315,22 @@ class Remote:
         )  # fmt: skip
         return result
 
+    def require_checksum(self, algorithm: str) -> None:
+        """Raise `errors.Unsupported` if the server says that it has no such checksum.
+
+        It is asked for that of a file that is not there, and so computes none; only a clear word counts.
+        """
+        nothing = self._parent().child(os.urandom(12).hex())
+        try:
+            nothing._run(
+                lambda handle, plain: handle.checksum(nothing.wire, algorithm.upper(), plain),
+                "cannot compute checksum",
+            )
+        except errors.Error as error:
+            clear = error.ftp_code in (502, 504) or "algorithm" in (error.why or "").lower()
+            if error.ftp_code is None or (clear and isinstance(error, errors.Unsupported)):
+                raise
+
     def by(self, session: Session) -> Remote:
         """The same place over the connections of another session."""
         return Remote(session, self.url, self._side, self._options, self.role)

@@ -182,6 +182,10 @@ class Transfer:
     def _go(self) -> Generator[Event, None, Result]:
         ends, options = self._ends, self.options
         route = ends.open(self._stack)
+        if options.verify:
+            from pyglobus.core.proof import foresee
+
+            foresee(ends, options)
         before = self._resume(route)
         try:
             yield Started(str(self.source), str(self.destination), route.name, ends.total)

@@ -85,3 +85,21 @@ def test_a_server_that_does_not_know_the_algorithm(code: int, tmp_path: Path, co
         done = copy("-r", "--checksum", server.url("/far/"), f"{near}/", check=False)
     assert (done.returncode, list(near.iterdir())) == (69, [])
     assert "checksum" in done.stderr
+
+
+@pytest.mark.parametrize("code", [500, 502, 504])
+@pytest.mark.parametrize("way", ["put", "get"])
+def test_a_large_file_is_not_copied_in_vain(code: int, way: str, tmp_path: Path, copy: CommandRunner) -> None:
+    """A server that does not know the algorithm is found out before a byte moves, and keeps what it has."""
+    content = bytes(16 << 20)
+    (tmp_path / "here").write_bytes(content)
+    answers = {"CKSM": (f"{code} Unknown checksum algorithm requested.\r\n".encode(),)}
+    with Server({"/there": content}, Faults(answers=answers)) as server:
+        ends = [tmp_path / "here", server.url("/there")]
+        done = copy("--checksum", *(ends if way == "put" else reversed(ends)), check=False)
+        assert server.files == {"/there": content}
+        assert not {"STOR", "RETR", "ESTO", "ERET"} & set(server.commands)
+    assert done.returncode == 69
+    assert "checksum" in done.stderr
+    assert (tmp_path / "here").read_bytes() == content
+    assert [path.name for path in tmp_path.iterdir()] == ["here"]
