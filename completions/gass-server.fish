@@ -77,6 +77,7 @@ complete -c gass-server -n '__pyglobus_at __gass_server_paths __gass_server_valu
 complete -c gass-server -n '__pyglobus_at __gass_server_paths __gass_server_valued \'\'' -l connections -x -d 'Serve so many clients at once, at most 300'
 complete -c gass-server -n '__pyglobus_at __gass_server_paths __gass_server_valued \'\'' -l idle -x -d 'Give up clients that move no byte for so long'
 complete -c gass-server -n '__pyglobus_at __gass_server_paths __gass_server_valued \'\'' -l drain -x -d 'When told to end, let clients finish for so long'
+complete -c gass-server -n '__pyglobus_at __gass_server_paths __gass_server_valued \'\'' -l stock -d 'Run globus-gass-server itself, the toolkit\'s own server, with these options of it'
 complete -c gass-server -n '__pyglobus_at __gass_server_paths __gass_server_valued \'\'' -o s -d 'Do not print the URL'
 complete -c gass-server -n '__pyglobus_at __gass_server_paths __gass_server_valued \'\'' -o silent -d 'Do not print the URL'
 complete -c gass-server -n '__pyglobus_at __gass_server_paths __gass_server_valued \'\'' -l silent -d 'Do not print the URL'

@@ -168,7 +168,7 @@ _pyglobus_table() {
         ;;
     'gass server')
         verbs=''
-        options='-r -read --read -w -write --write -t -tilde-expand --tilde-expand -u -user-expand --user-expand -o -e -l -linebuffer --line-buffer -n --disable --root --max-size --quota -i -insecure --insecure -c -client-shutdown --client-shutdown --allow --deny --rules -p -port --port --bind --connections --idle --drain -s -silent --silent --log --log-format --ready-fd -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -version --version -versions --versions -usage --usage -h -help --help'
+        options='-r -read --read -w -write --write -t -tilde-expand --tilde-expand -u -user-expand --user-expand -o -e -l -linebuffer --line-buffer -n --disable --root --max-size --quota -i -insecure --insecure -c -client-shutdown --client-shutdown --allow --deny --rules -p -port --port --bind --connections --idle --drain --stock -s -silent --silent --log --log-format --ready-fd -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -version --version -versions --versions -usage --usage -h -help --help'
         values=(['-n']='' ['--disable']='' ['--root']='directory' ['--max-size']='' ['--quota']='' ['--allow']='' ['--deny']='' ['--rules']='file' ['-p']='' ['-port']='' ['--port']='' ['--bind']='' ['--connections']='' ['--idle']='' ['--drain']='' ['--log']='file' ['--log-format']='=text jsonl' ['--ready-fd']='' ['--format']='=text jsonl')
         arguments=()
         repeated=

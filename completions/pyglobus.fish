@@ -368,6 +368,7 @@ complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'gass
 complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'gass server\'' -l connections -x -d 'Serve so many clients at once, at most 300'
 complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'gass server\'' -l idle -x -d 'Give up clients that move no byte for so long'
 complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'gass server\'' -l drain -x -d 'When told to end, let clients finish for so long'
+complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'gass server\'' -l stock -d 'Run globus-gass-server itself, the toolkit\'s own server, with these options of it'
 complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'gass server\'' -o s -d 'Do not print the URL'
 complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'gass server\'' -o silent -d 'Do not print the URL'
 complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'gass server\'' -l silent -d 'Do not print the URL'

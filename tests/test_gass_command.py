@@ -140,6 +140,21 @@ def test_silent_prints_nothing_and_says_where_it_is_elsewhere(grid: Sandbox, tmp
             assert process.communicate(timeout=30)[0] == ""
 
 
+def test_the_stock_server_is_reached(grid: Sandbox, tmp_path: Path) -> None:
+    """The toolkit's own: with -o alone, it lets files be written."""
+    (tmp_path / "file").write_text("x")
+    with running(grid, OURS, "--stock", "-o", "-c") as (process, url):
+        assert os.readlink(f"/proc/{process.pid}/exe").endswith(f"/{THEIRS}")
+        assert run(grid, "globus-url-copy", f"file://{tmp_path}/file", f"{url}{tmp_path}/put").returncode == 0
+        assert run(grid, "pyglobus", "gass", "shutdown", url).returncode == 0
+        assert process.wait(30) == 0
+    for words in (["--root", str(tmp_path)], ["--log", "-"], ["--format", "jsonl"]):
+        done = run(grid, OURS, "--stock", *words)
+        assert (done.returncode, done.stdout) == (1, "") and "exclude each other" in done.stderr
+    done = run(grid, sys.executable, OURS, "--stock", env=grid.env | {"PATH": str(tmp_path)})
+    assert done.returncode == 69 and "globus-gass-server-ez-progs" in done.stderr
+
+
 def test_disabling_takes_away_from_the_default(grid: Sandbox, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with running(grid, OURS, "-n", "w") as (_, url):
@@ -236,7 +251,8 @@ def test_a_signal_lets_clients_finish(grid: Sandbox, tmp_path: Path) -> None:
                     socket.create_connection(("localhost", int(url.rpartition(":")[2])), timeout=20).close()
             sock.sendall(b"ok")
             assert b" 200 " in sock.recv(1000)
-        assert process.wait(30) == -signal.SIGTERM
+        assert "waiting at most 30 s for 1 client to finish" in process.communicate(timeout=30)[1]
+        assert process.returncode == -signal.SIGTERM
     assert (tmp_path / "x").read_text() == "ok"
 
 
@@ -294,7 +310,7 @@ def test_a_terminal_shows_who_is_there(grid: Sandbox, tmp_path: Path) -> None:
     assert isinstance(child.match, re.Match)
     with socket.create_connection(("localhost", int(child.match[1])), timeout=20) as sock:
         sock.sendall(b"PUT /incoming HTTP/1.1\r\nContent-Length: 2048\r\n\r\n" + b"x" * 1024)
-        child.expect("1 clients, 1.00 KiB served")
+        child.expect("1 client, 1.00 KiB served")
         child.expect("put +1.00 KiB of 2.00 KiB .*/incoming")
     child.sendintr()
     child.expect(pexpect.EOF)

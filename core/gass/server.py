@@ -40,7 +40,8 @@ from pyglobus.core.xio import XioOptions, XioSocket
 _TOLD = 32
 # After an accept that failed for want of descriptors or memory, the next is tried this much later, in seconds.
 _BREATH = 0.1
-
+# A signal that comes just before the main thread begins to wait does not wake it: it is heard after so many seconds.
+_LOOK = 0.5
 # Who waits for connections: long enough for what a client does, for nobody must wait for it.
 _BACKLOG = 512
 
@@ -167,10 +168,15 @@ class Server:
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait until `end` is called, also by a client's shutdown; whether it was."""
-        try:
-            self._ended.get(timeout=seconds)
-        except queue.Empty:
-            return False
+        limit = None if seconds is None else time.monotonic() + seconds
+        while True:
+            left = _LOOK if limit is None else min(_LOOK, limit - time.monotonic())
+            try:
+                self._ended.get(timeout=max(left, 0.0))
+                break
+            except queue.Empty:
+                if limit is not None and time.monotonic() >= limit:
+                    return False
         self.end()  # for others who wait
         return True
 

@@ -34,9 +34,13 @@ def run(server: Server, output: Output, given: dict[str, Any]) -> None:
             with _view(server, output):
                 server.wait()
         _notify("STOPPING=1")
+        busy = sum(client.operation not in (None, "shutdown") for client in server.clients())
+        if busy:
+            most = format_duration(drain)
+            output.note(f"waiting at most {most} for {_counted(busy)} to finish; a second signal ends it at once")
         if not server.drain(drain):
             left = len(server.clients())
-            output.note(f"ended {left} clients that had not finished after {format_duration(drain)}")
+            output.note(f"ended {_counted(left)} that had not finished after {format_duration(drain)}")
 
 
 def _announce(server: Server, output: Output, given: dict[str, Any]) -> None:
@@ -103,12 +107,20 @@ class _Rates:
             self._then, self._bytes = now, moved
         clients = self._server.clients()
         table = Table.grid(padding=(0, 2))
+        for _ in range(5):
+            table.add_column(no_wrap=True)
         for client in clients[:_LINES]:
             done = format_size(client.bytes) + (f" of {format_size(client.size)}" if client.size is not None else "")
             table.add_row(
                 client.operation or "-", done, format_rate(client.bytes / max(client.seconds, 0.05)),
                 Text(printable(client.path or "")), Text(printable(client.identity or client.host)),
             )  # fmt: skip
-        table.title = f"{len(clients)} clients, {format_size(moved)} served, {format_rate(rate)}"
+        if len(clients) > _LINES:
+            table.add_row("...", f"and {len(clients) - _LINES} more")
+        table.title = f"{_counted(len(clients))}, {format_size(moved)} served, {format_rate(rate)}"
         table.title_justify = "left"
         return table
+
+
+def _counted(clients: int) -> str:
+    return "1 client" if clients == 1 else f"{clients} clients"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from pyglobus.core.gass.rules import Rule
 
 _LETTERS = "sclturwoe"
+#: The flags of globus-gass-server.
+_STOCK = {
+    "read": "-r", "write": "-w", "tilde_expand": "-t", "user_expand": "-u", "stdout_too": "-o", "stderr_too": "-e",
+    "line_buffer": "-l", "insecure": "-i", "client_shutdown": "-c", "silent": "-s",
+}  # fmt: skip
 #: What is enabled when no letter of these is given.
 _DEFAULT = frozenset("lturwoe")
 
@@ -70,6 +75,10 @@ _place.own("--connections", "Serve so many clients at once, at most 300. [defaul
 _place.own("--idle", "Give up clients that move no byte for so long. [default: 5m]", value="TIME")
 _place.own("--drain", "When told to end, let clients finish for so long. [default: 30s]", value="TIME")
 
+_place.own(
+    "--stock", "Run globus-gass-server itself, the toolkit's own server, with these options of it.", is_flag=True
+)
+
 _telling = Section("What is told")
 _telling.same("-s -silent --silent", "Do not print the URL.")
 _telling.own("--log", "Append a line for each request; - is standard error.", value="FILE")
@@ -104,6 +113,8 @@ def server(*, output: Output, **given: Any) -> None:
     The URL of the server is the first line of standard output. By default files can be read and written with all the
     rights you have, and what is put to URL/dev/stdout is printed.
     """
+    if given["stock"]:
+        _become_stock(output, given)
     from pyglobus.cli.commands.gass.log import AccessLog
     from pyglobus.cli.commands.gass.running import run
     from pyglobus.core.gass import Server, Settings
@@ -129,6 +140,27 @@ def server(*, output: Output, **given: Any) -> None:
         place = _place_of(given["root"], letters, Place)
         made = Server(_policy(given), place=place, settings=settings, on_access=log.add)
         run(made, output, given)
+
+
+def _become_stock(output: Output, given: dict[str, Any]) -> NoReturn:
+    """Go on as the toolkit's own server; it has options with one dash alone."""
+    import os
+
+    from pyglobus.core.gass import stock
+
+    words = [_STOCK[name] for name, value in given.items() if name in _STOCK and value]
+    if given["port"] is not None:
+        words += ["-p", str(given["port"])]
+    if given["disable"] is not None:
+        words += ["-n", given["disable"]]
+    known = {*_STOCK, "port", "disable", "stock"}
+    strange = [name for name, value in given.items() if name not in known and value]
+    if strange or not output.is_text:
+        name = f"--{strange[0].replace('_', '-')}" if strange else "--format"
+        raise errors.UsageError(f"--stock and {name} exclude each other", why=f"{stock.PROGRAM} has no {name}")
+    line = stock.command(words)
+    output.flush()
+    os.execv(line[0], line)  # noqa: S606 - its words are options, no shell reads them
 
 
 def enabled(given: dict[str, Any]) -> frozenset[str]:
