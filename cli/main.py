@@ -59,6 +59,11 @@ def gass_server() -> NoReturn:
     _end(run(_leaf("gass", "server"), "gass-server"))
 
 
+def rls_query() -> NoReturn:
+    """The command ``rls-query``."""
+    _end(run(_leaf("rls", "query"), "rls-query"))
+
+
 def run(load: Callable[[], click.Command], prog: str, arguments: Sequence[str] | None = None) -> int:
     """Run the command that ``load`` imports, under the name ``prog``; returns the exit status, or dies by a signal.
 

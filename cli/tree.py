@@ -49,7 +49,7 @@ TREE: Mapping[str, Entry] = {
         "Data and jobs",
         "pyglobus.cli.commands.gass",
         "gass",
-        "files over https, by grid identity",
+        "files over https, by GSI",
         ("server", "shutdown", "cache"),
         verb_scripts={"server": "gass-server"},
     ),
@@ -59,6 +59,14 @@ TREE: Mapping[str, Entry] = {
         "run",
         "submit a job, and follow it to its end",
         script="pyglobusrun",
+    ),
+    "rls": Entry(
+        "Data and jobs",
+        "pyglobus.cli.commands.rls",
+        "rls",
+        "which files have which replicas",
+        ("query", "admin", "server"),
+        verb_scripts={"query": "rls-query"},
     ),
     "proxy": Entry(
         "Security",

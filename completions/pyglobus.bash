@@ -143,7 +143,7 @@ _pyglobus_offer() {
 _pyglobus_table() {
     case "$1" in
     '')
-        verbs='url-copy gass run proxy myproxy cert xio doctor sandbox version'
+        verbs='url-copy gass run rls proxy myproxy cert xio doctor sandbox version'
         options='-version --version -h -help --help'
         values=()
         arguments=()
@@ -196,6 +196,38 @@ _pyglobus_table() {
         values=(['-r']='' ['-resource']='' ['--resource']='' ['-f']='file' ['-file']='file' ['--file']='file' ['--env']='' ['--directory']='' ['--stdin']='' ['--count']='' ['--queue']='' ['--project']='' ['--walltime']='' ['--timeout']='' ['-k']='' ['-kill']='' ['--kill']='' ['-status']='' ['--status']='' ['--wait']='' ['-y']='' ['-refresh-proxy']='' ['--refresh-proxy']='' ['-stop-manager']='' ['--stop-manager']='' ['--format']='=text json jsonl')
         arguments=('')
         repeated=yes
+        interspersed=yes
+        ;;
+    'rls')
+        verbs='query admin server'
+        options='-h -help --help'
+        values=()
+        arguments=()
+        repeated=
+        interspersed=
+        ;;
+    'rls query')
+        verbs=''
+        options='-i --input --file -s --sql -u --unix -c --clear -d --decorated -v -l --limit -t --timeout --server --subject -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -version --version -versions --versions -usage --usage -h -help --help'
+        values=(['-i']='file' ['--input']='file' ['--file']='file' ['-l']='' ['--limit']='' ['-t']='' ['--timeout']='' ['--server']='url' ['--subject']='' ['--format']='=text json jsonl')
+        arguments=('url')
+        repeated=yes
+        interspersed=yes
+        ;;
+    'rls admin')
+        verbs=''
+        options='-a --add -A --add-bloom -d --remove -s --indexes -u --update -p --ping -q --quit -e --erase -C --set -c --get -S --statistics --senders -v -t --timeout --server -verbose --verbose -vv -quiet --quiet --format -debug --debug -version --version -versions --versions -usage --usage -h -help --help'
+        values=(['-t']='' ['--timeout']='' ['--server']='url' ['--format']='=text json')
+        arguments=('url')
+        repeated=yes
+        interspersed=yes
+        ;;
+    'rls server')
+        verbs=''
+        options='--lrc --rli --data --config --acl -N --no-authentication -p --port --bind --connections --drain --log -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -h -help --help'
+        values=(['--data']='directory' ['--config']='file' ['--acl']='' ['-p']='' ['--port']='' ['--bind']='' ['--connections']='' ['--drain']='' ['--log']='file' ['--format']='=text jsonl')
+        arguments=()
+        repeated=
         interspersed=yes
         ;;
     'proxy')
@@ -385,7 +417,7 @@ _pyglobus_table() {
     'sandbox up')
         verbs=''
         options='--name --dir --with --account -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -h -help --help'
-        values=(['--name']='' ['--dir']='directory' ['--with']='=gatekeeper gass myproxy myproxy-ca' ['--account']='' ['--format']='=text json')
+        values=(['--name']='' ['--dir']='directory' ['--with']='=gatekeeper gass rls myproxy myproxy-ca' ['--account']='' ['--format']='=text json')
         arguments=()
         repeated=
         interspersed=yes
@@ -409,7 +441,7 @@ _pyglobus_table() {
     'sandbox exec')
         verbs=''
         options='--name --dir --with -v -verbose --verbose -vv -q -quiet --quiet -debug --debug -h -help --help'
-        values=(['--name']='' ['--dir']='directory' ['--with']='=gatekeeper gass myproxy myproxy-ca')
+        values=(['--name']='' ['--dir']='directory' ['--with']='=gatekeeper gass rls myproxy myproxy-ca')
         arguments=('command')
         repeated=yes
         interspersed=

@@ -210,6 +210,11 @@ class Client:
         finally:
             self._socket.close()
 
+    @property
+    def closed(self) -> bool:
+        """Whether it is, after `close` or an error."""
+        return self._socket.fileno() < 0
+
     def __enter__(self) -> Client:
         return self
 

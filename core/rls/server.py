@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from pyglobus.core import errors
@@ -68,7 +69,7 @@ class Server:
         self._threads = ThreadPoolExecutor(_THREADS, "rls-reader")
         self._thread: threading.Thread | None = None
         self._began = 0.0
-        self._asked = threading.Event()
+        self._asked: SimpleQueue[None] = SimpleQueue()
         #: The URL under which clients reach it, once started.
         self.url = ""
 
@@ -129,11 +130,11 @@ class Server:
 
     def wait(self) -> None:
         """Until somebody asks it to end: `end`, or a client that may."""
-        self._asked.wait()
+        self._asked.get()
 
     def end(self) -> None:
-        """Make `wait` return."""
-        self._asked.set()
+        """Make `wait` return; a handler of signals may call it at any moment."""
+        self._asked.put(None)
 
     def close(self, drain: float = 30.0) -> int:
         """Take no more clients, let those that are being served finish for ``drain`` seconds, and end. How many had

@@ -20,6 +20,7 @@ SERVICES = {
     "ftp": ("pyglobus.core.sandbox.gridftp", "ftp"),
     "gatekeeper": ("pyglobus.core.sandbox.gatekeeper", "gatekeeper"),
     "gass": ("pyglobus.core.sandbox.gass", "gass"),
+    "rls": ("pyglobus.core.sandbox.rls", "rls"),
     "myproxy": ("pyglobus.core.sandbox.myproxy", "myproxy"),
     "myproxy-ca": ("pyglobus.core.sandbox.myproxy", "myproxy_ca"),
 }

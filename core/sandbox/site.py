@@ -11,6 +11,7 @@
       certificates/       the trusted directory
       data/               what is served
       gram/               what a job manager keeps, if there is one
+      rls/                what a Replica Location Service keeps, if there is one
       myproxy/            what a MyProxy server keeps, if there is one
 
 Servers of root hand each session to an unprivileged account, which cannot enter DIRECTORY, but must read the trusted

@@ -10,7 +10,7 @@ from pyglobus.cli.commands.gass.shutdown import shutdown
 
 gass = Group(
     "gass",
-    summary="files over https, by grid identity",
+    summary="files over https, by GSI",
     help="Serve files to jobs and colleagues over https, and decide who gets what.",
 )
 gass.add_command(server)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from pyglobus.cli import signals
+from pyglobus.cli.notify import notify
 from pyglobus.cli.output import Output, printable
 from pyglobus.cli.units import format_duration, format_rate, format_size
 from pyglobus.core import errors
@@ -33,7 +34,7 @@ def run(server: Server, output: Output, given: dict[str, Any]) -> None:
             _announce(server, output, given)
             with _view(server, output):
                 server.wait()
-        _notify("STOPPING=1")
+        notify("STOPPING=1")
         busy = sum(client.operation not in (None, "shutdown") for client in server.clients())
         if busy:
             most = format_duration(drain)
@@ -55,19 +56,7 @@ def _announce(server: Server, output: Output, given: dict[str, Any]) -> None:
                 ready.write(server.url + "\n")
         except OSError as error:
             raise errors.UsageError("invalid --ready-fd", where=str(given["ready_fd"]), why=error.strerror) from error
-    _notify(f"READY=1\nSTATUS=listening at {server.url}")
-
-
-def _notify(state: str) -> None:
-    """Tell the service manager (sd_notify(3)), if there is one."""
-    address = os.environ.get("NOTIFY_SOCKET", "")
-    if not address.startswith(("/", "@")):
-        return
-    import socket
-
-    where = "\0" + address[1:] if address.startswith("@") else address
-    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        sock.sendto(state.encode(), where)
+    notify(f"READY=1\nSTATUS=listening at {server.url}")
 
 
 @contextlib.contextmanager

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""pyglobus rls server: a catalogue, an index, or both, until it is told to end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pyglobus.cli import signals
+from pyglobus.cli.command import Output, command
+from pyglobus.cli.copyoptions.section import Section
+from pyglobus.cli.values import CountType
+from pyglobus.core import errors
+
+if TYPE_CHECKING:
+    from pyglobus.core.rls import Configuration
+
+_what = Section("What it is")
+_what.own("--lrc", "Be a catalogue: which file has which replicas.")
+_what.own("--rli", "Be an index: which catalogue knows which file.")
+_what.own("--data", "Keep the databases in this directory. [default: the working directory]", metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False), completion="directory")  # fmt: skip
+_what.own("--config", "Read a configuration as that of globus-rls-server; options win over it. HUP reads it again.",
+    value="FILE", type=click.Path(path_type=Path))  # fmt: skip
+
+_who = Section("Who may")
+_who.own("--acl", "Let these in: REGEX: PERMISSION..., as an acl line of the configuration. Can be repeated.",
+    metavar="RULE", type=click.STRING, multiple=True)  # fmt: skip
+_who.own("-N --no-authentication", "Serve everybody who can connect, by rlsn; on loopback unless --bind is given.")
+
+_place = Section("Where it listens")
+_place.own("-p --port", "Listen at this port; 0 is any. [default: 39281]", metavar="PORT", type=CountType(0, 65535))
+_place.own("--bind", "Listen at this address only. [default: all]", metavar="ADDRESS", type=click.STRING)
+_place.own("--connections", "Serve so many clients at once. [default: 100]", metavar="N", type=CountType(1, 100_000))
+_place.own("--drain", "When told to end, let clients finish for so long. [default: 30s]", value="TIME")
+
+_telling = Section("What is told")
+_telling.own("--log", "Append a JSON object for each event; - is standard error.", value="FILE")
+
+
+@command("server", summary="keep a catalogue or an index", formats=("text", "jsonl"))
+@_what
+@_who
+@_place
+@_telling
+def server(*, output: Output, **given: Any) -> None:
+    """Keep a catalogue of replicas (--lrc), an index of catalogues (--rli), or both, in SQLite files.
+
+    The URL of the server is the first line of standard output. By default only your own identity is served. TERM lets
+    clients finish and ends it.
+    """
+    from pyglobus.core.rls.server import Server
+
+    configuration = _configuration(given)
+    if configuration.idle:
+        output.note(f"without meaning here: {', '.join(configuration.idle)}")
+    with _log(output, given["log"]) as tell:
+        made = Server(configuration, bind=given["bind"] or "", on_event=tell)
+        with signals.cancelling(made.end):
+            made.start()
+            left = 0
+            try:
+                with _reloading(lambda: made.reload(_configuration(given)), output):
+                    _announce(made.url, output)
+                    made.wait()
+            finally:
+                left = made.close(30.0 if given["drain"] is None else given["drain"])
+        if left:
+            output.note(f"ended {left} clients that had not finished")
+
+
+def _configuration(given: dict[str, Any]) -> Configuration:
+    from dataclasses import replace
+
+    from pyglobus.core.rls import acl, configuration
+
+    chosen = configuration.read(given["config"]) if given["config"] is not None else configuration.Configuration()
+    values: dict[str, Any] = {}
+    if given["lrc"] or given["rli"]:
+        values |= {"lrc_server": given["lrc"], "rli_server": given["rli"]}
+    if given["acl"]:
+        values["acl"] = tuple(map(acl.parse, given["acl"]))
+    if given["no_authentication"]:
+        values["authentication"] = False
+    for option, keyword in (("port", "port"), ("connections", "maxconnections")):
+        if given[option] is not None:
+            values[keyword] = given[option]
+    chosen = replace(chosen, **values)
+    if not (chosen.lrc_server or chosen.rli_server):
+        raise errors.UsageError(
+            "a server is a catalogue, an index, or both", hint="give --lrc, --rli, or --config FILE"
+        )
+    directory = given["data"] or Path()
+    return replace(
+        chosen, lrc_dbname=str(directory / f"{chosen.lrc_dbname}"), rli_dbname=str(directory / f"{chosen.rli_dbname}")
+    )
+
+
+def _announce(url: str, output: Output) -> None:
+    from pyglobus.cli.notify import notify
+
+    if output.is_text:
+        output.line(url)
+    else:
+        output.event("listening", {"url": url})
+    output.flush()
+    notify(f"READY=1\nSTATUS=listening at {url}")
+
+
+@contextlib.contextmanager
+def _reloading(reload: Callable[[], None], output: Output) -> Iterator[None]:
+    """Within the block HUP reads the configuration again; one that is wrong changes nothing."""
+    import signal
+    import threading
+    from queue import SimpleQueue
+
+    wanted: SimpleQueue[bool] = SimpleQueue()  # a signal may come while one is being handled
+
+    def work() -> None:
+        while wanted.get():
+            try:
+                reload()
+            except errors.Error as error:
+                output.warning(f"{output.command}: the configuration stays as it was: {error}")
+
+    thread = threading.Thread(target=work, name="rls-reload", daemon=True)
+    thread.start()
+    before = signal.signal(signal.SIGHUP, lambda _number, _frame: wanted.put(True))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+        wanted.put(False)
+        thread.join()
+
+
+@contextlib.contextmanager
+def _log(output: Output, path: str | None) -> Iterator[Callable[[str, dict[str, Any]], None]]:
+    """What to call for each event."""
+    import json
+    import threading
+    import time
+
+    lock = threading.Lock()
+    if path is None:
+        yield lambda kind, facts: output.event(kind, facts) if kind != "start" and not output.is_text else None
+        return
+    try:
+        stream = sys.stderr if path == "-" else open(path, "a", encoding="utf-8", opener=_private)  # noqa: SIM115
+    except OSError as error:
+        raise errors.CannotCreate("cannot write", where=path, why=error.strerror) from error
+
+    def tell(kind: str, facts: dict[str, Any]) -> None:
+        moment = time.time()
+        when = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment)) + f".{int(moment % 1 * 1000):03d}Z"
+        with lock, contextlib.suppress(OSError):  # a full disk must not stop the service
+            stream.write(json.dumps({"time": when, "type": kind, **facts}) + "\n")
+            stream.flush()
+
+    try:
+        yield tell
+    finally:
+        if stream is not sys.stderr:
+            stream.close()
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, 0o640)
