@@ -124,3 +124,11 @@ def test_a_far_server_is_reached_through_the_distance(field: Field) -> None:
     near, far = field.url("gsiftp", field.stored), field.url("gsiftp", field.stored, round_trip=0.05)
     assert near.partition("/")[2].split("/", 2)[2:] == far.partition("/")[2].split("/", 2)[2:] and near != far
     assert far == field.url("gsiftp", field.stored, round_trip=0.05)
+
+
+def test_without_socat_nothing_is_compared_with_it(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.rawcopy"], cwd=ROOT, env={**os.environ, "PATH": str(tmp_path)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, "socat is not installed" in done.stdout) == (0, True)
