@@ -1,30 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What pyglobusrun does with a job, and shows of it: on stdout the lines of globusrun, or one JSON record for each
+"""What pyglobusrun and pyglobus job show of jobs: on stdout the lines of globusrun, or one JSON record for each
 state.
 """
 
 from __future__ import annotations
 
-import contextlib
+import os
 import time
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from pyglobus.cli import signals
-from pyglobus.cli.output import Output
 from pyglobus.core import errors, gram
-from pyglobus.core.gram import Event, GramError, Job, State
+from pyglobus.core.gram import Event, GramError, State
 from pyglobus.core.gram.errors import CODES
 
 if TYPE_CHECKING:
-    from pyglobus.core.gass import Server
-    from pyglobus.core.gram import Delegation
-    from pyglobus.core.rsl.tree import Boolean
-
-# A submission that a signal has come into gets this long to be answered, so that the job can be cancelled.
-_PATIENCE = 5.0
-# At the end, output that is still on its way gets this long.
-_DRAIN = 5.0
+    from pyglobus.cli.output import Output
+    from pyglobus.core.gram.records import Record, Records
 
 
 def ping(output: Output, contact: str) -> int:
@@ -57,15 +48,15 @@ def version(output: Output, contact: str) -> int:
 def status(output: Output, contact: str) -> None:
     """Print the state of a job; one that its job manager has forgotten is DONE."""
     try:
-        event = _state(contact) or Event(State.DONE, time.time(), asked=True)
+        event = state(contact) or Event(State.DONE, time.time(), asked=True)
     except GramError as error:
         output.event("status", {"contact": contact, "code": error.code}, "ERROR")
         raise
     more = f"\nexit code: {event.exit_code}" if event.state is State.DONE and event.exit_code is not None else ""
-    output.result("status", _record(contact, event), f"{event.state}{more}")
+    output.result("status", record(contact, event), f"{event.state}{more}")
 
 
-def _state(contact: str) -> Event | None:
+def state(contact: str) -> Event | None:
     """What a job manager says of a job; None if it does not know it, or no longer."""
     try:
         return gram.status(contact)
@@ -75,165 +66,8 @@ def _state(contact: str) -> Event | None:
         return None
 
 
-class Run:
-    """One run of the command: a job is submitted or picked up, and followed as far as is asked."""
-
-    def __init__(
-        self, output: Output, *, shows: bool = False, reads: bool = False, writes: bool = False,
-        propagates: bool = False, batch: bool = False, fast: bool = False, dry: bool = False, leaves: bool = False,
-        timeout: float | None = None,
-    ) -> None:  # fmt: skip
-        """``shows`` the job's output, and lets it read and write our files; a ``batch`` job is left when it is with
-        the scheduler, a ``fast`` one when it is with the job manager; Ctrl-C ``leaves`` the job alone. With
-        ``propagates`` the exit status is that of the job's program.
-        """
-        self._output = output
-        self._shows, self._reads, self._writes = shows, reads, writes
-        self._batch, self._fast, self._dry, self._leaves = batch, fast, dry, leaves
-        self._status = bytearray() if propagates else None
-        self._deadline = None if timeout is None else time.monotonic() + timeout
-        self._timeout = timeout
-        self._silent = shows or reads or writes or output.quiet
-        self._interrupted = False
-        self._job: Job | None = None
-
-    def submit(self, contact: str, request: Boolean, delegation: Delegation) -> int | None:
-        """Submit a job and follow it."""
-        from pyglobus.core.gram import description
-
-        with contextlib.ExitStack() as stack:
-            if self._shows or self._reads or self._status is not None:
-                server = stack.enter_context(self._server())
-                if self._status is not None:
-                    told = server.capture(self._status.extend)
-                    request = description.with_status(request, told.removeprefix(server.url))
-                if self._shows:
-                    request = description.with_output(request)
-                request = description.with_gass(request, server.url)
-                stack.callback(server.drain, _DRAIN)
-            if not self._leaves:
-                stack.enter_context(signals.cancelling(self._interrupt))
-            submission = gram.Submission(contact, request, delegation)
-            self._say("globus_gram_client_callback_allow successful")
-            try:
-                job = self._submitted(submission, contact)
-            except GramError as error:
-                return self._ended(error)
-            self._job = job
-            if self._interrupted:
-                job.cancel_soon()
-            if job.two_phase:
-                job.commit()
-            self._say("GRAM Job submission successful")
-            if self._batch:
-                self._output.result("submitted", {"contact": job.contact}, job.contact)
-                self._output.flush()
-            return self._follow(job)
-
-    def pick_up(self, contact: str) -> int | None:
-        """Follow a job that was submitted before."""
-        from pyglobus.core.gram import listener, request
-
-        job = self._job = Job(contact)
-        with contextlib.suppress(GramError):  # then it is asked now and then
-            request.register(contact, listener.address())
-        event = _state(contact)
-        if event is None:
-            self._output.note("its job manager does not know it any more, nor how it has ended")
-        event = event or Event(State.DONE, time.time(), asked=True)
-        self._show(event)
-        return self._ended(event.failure) if event.state.final else self._follow(job)
-
-    def _server(self) -> Server:
-        from pyglobus.core.gass import Server, Sink
-
-        sinks = {f"/dev/{name}": Sink.of_descriptor(fd, lines=True) for fd, name in ((1, "stdout"), (2, "stderr"))}
-        return Server(sinks=sinks if self._shows else {}, read=self._reads, write=self._writes)
-
-    def _interrupt(self) -> None:
-        """In the signal handler: what follows is the job's end."""
-        self._interrupted = True
-        if self._job is not None:
-            self._job.cancel_soon()
-
-    def _submitted(self, submission: gram.Submission, contact: str) -> Job:
-        limit = self._deadline
-        while True:
-            try:
-                return submission.result(0.2)
-            except TimeoutError as over:
-                now = time.monotonic()
-                if self._interrupted and limit == self._deadline:
-                    limit = now + _PATIENCE
-                if limit is not None and now > limit:
-                    submission.cancel()
-                    why = "the gatekeeper does not answer; the job may have been submitted all the same"
-                    raise errors.DeadlineExceeded("cannot submit the job", where=contact, why=why) from over
-
-    def _follow(self, job: Job) -> int | None:
-        if self._fast:
-            return None
-        for event in self._events(job):
-            if self._interrupted and event.state.final:
-                self._say("Cancelling job...")
-            if self._status and event.exit_code is None:
-                event = event._replace(exit_code=int(self._status))
-            self._show(event)
-            if event.state.final:
-                if job.two_phase:
-                    job.commit_end()
-                return self._ended(event.failure) or self._propagated(event)
-            if self._batch and event.state not in (State.UNSUBMITTED, State.STAGE_IN):
-                with contextlib.suppress(GramError):
-                    job.leave()
-                return None
-        return None
-
-    def _events(self, job: Job) -> Iterator[Event]:
-        rest = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
-        try:
-            yield from job.events(rest)
-        except TimeoutError as over:
-            why = f"it has not ended within {self._timeout:g} s"
-            if not self._leaves:
-                job.cancel()
-                why += ", and was cancelled"
-            raise errors.DeadlineExceeded(
-                "cannot wait for the job", where=job.contact, why=why, fault="deadline"
-            ) from over
-
-    def _ended(self, error: GramError | None) -> int | None:
-        """The end: an exit status, or the error to show."""
-        if error is None:
-            return None
-        if error.code == CODES["DRYRUN"] and self._dry:
-            if not self._silent:
-                self._output.progress_line("Dryrun successful")
-            return None
-        raise error
-
-    def _propagated(self, event: Event) -> int | None:
-        if self._status is None or event.failure is not None:
-            return None
-        if event.exit_code is None:
-            where = self._job.contact if self._job is not None else None
-            raise errors.DataError("the exit status of the job has not arrived", where=where)
-        return event.exit_code
-
-    def _show(self, event: Event) -> None:
-        text = "" if self._silent or event.state is State.SUSPENDED else f"GLOBUS_GRAM_PROTOCOL_JOB_STATE_{event.state}"
-        if text and event.state is State.DONE and event.exit_code is not None:
-            text += f"\nexit code: {event.exit_code}"
-        contact = self._job.contact if self._job is not None else ""
-        self._output.event("state", _record(contact, event), text)
-        self._output.flush()
-
-    def _say(self, text: str) -> None:
-        if not self._silent and self._output.is_text:
-            self._output.line(text)
-
-
-def _record(contact: str, event: Event) -> dict[str, Any]:
+def record(contact: str, event: Event) -> dict[str, Any]:
+    """A state for programs."""
     failure = event.failure
     return {
         "contact": contact,
@@ -244,3 +78,62 @@ def _record(contact: str, event: Event) -> dict[str, Any]:
         if failure is None
         else {"code": failure.code, "name": type(failure).__name__, "why": failure.why},
     }
+
+
+def lines(event: Event) -> str:
+    """A state in the words of globusrun, which keeps quiet of one."""
+    if event.state is State.SUSPENDED:
+        return ""
+    more = f"\nexit code: {event.exit_code}" if event.state is State.DONE and event.exit_code is not None else ""
+    return f"GLOBUS_GRAM_PROTOCOL_JOB_STATE_{event.state}{more}"
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write to an open descriptor, past Python's buffers."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def records(output: Output) -> Records | None:
+    """The list of jobs. One that cannot be had is no reason not to run a job; it is told."""
+    from pyglobus.core.gram.records import Records
+
+    try:
+        return Records()
+    except errors.Error as error:
+        output.note(f"the job will not be on the list: {error}")
+        return None
+
+
+def listed(output: Output, records: Records, **known: Any) -> Record | None:
+    """Put a job on the list. Where that fails, the job goes on, and it is told."""
+    try:
+        return records.add(**known)
+    except errors.Error as error:
+        output.note(f"the job is not on the list: {error}")
+        return None
+
+
+def save(output: Output, records: Records | None, known: Record | None) -> None:
+    """Write down what is known of a job that is on the list; the job does not depend on it."""
+    if records is not None and known is not None:
+        try:
+            records.save(known)
+        except errors.Error as error:
+            output.note(f"the list of jobs is behind: {error}")
+
+
+class Watch:
+    """What --watch shows: each state on a line of stderr, with the time since the submission."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._begun = time.time()
+
+    def show(self, event: Event, label: str = "") -> None:
+        """One more."""
+        failure = f"  {event.failure.why or ''}" if event.failure is not None else ""
+        seconds = max(0.0, event.time - self._begun)
+        name = f"{label}  " if label else ""
+        self._output.progress_line(f"{seconds:8.1f} s  {name}{event.state}{failure}".rstrip())

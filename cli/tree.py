@@ -60,6 +60,13 @@ TREE: Mapping[str, Entry] = {
         "submit a job, and follow it to its end",
         script="pyglobusrun",
     ),
+    "job": Entry(
+        "Data and jobs",
+        "pyglobus.cli.commands.job",
+        "job",
+        "jobs that were submitted",
+        ("list", "status", "watch", "output", "cancel", "signal", "hold", "release", "renew", "forget"),
+    ),
     "rls": Entry(
         "Data and jobs",
         "pyglobus.cli.commands.rls",
@@ -72,7 +79,7 @@ TREE: Mapping[str, Entry] = {
         "Security",
         "pyglobus.cli.commands.proxy",
         "proxy",
-        "short-lived credentials",
+        "proxy credentials",
         ("init", "info", "verify", "sign", "destroy"),
         verb_scripts={"init": "proxy-init"},
     ),
@@ -92,17 +99,25 @@ TREE: Mapping[str, Entry] = {
         ("sign", "verify", "explain"),
     ),
     "xio": Entry(
-        "Diagnosis", "pyglobus.cli.commands.xio", "xio", "connections over any stack of drivers, GSI included", ("cat",)
+        "Diagnosis, local grid",
+        "pyglobus.cli.commands.xio",
+        "xio",
+        "connections over any stack of drivers, GSI included",
+        ("cat",),
     ),
-    "doctor": Entry("Diagnosis", "pyglobus.cli.commands.doctor", "doctor", "find out why a connection does not work"),
+    "doctor": Entry(
+        "Diagnosis, local grid", "pyglobus.cli.commands.doctor", "doctor", "find out why a connection does not work"
+    ),
     "sandbox": Entry(
-        "Local grid",
+        "Diagnosis, local grid",
         "pyglobus.cli.commands.sandbox",
         "sandbox",
         "a local grid to try things on",
         ("up", "status", "env", "exec", "logs", "down"),
     ),
-    "version": Entry("Diagnosis", "pyglobus.cli.commands.version", "version", "versions of pyglobus and its libraries"),
+    "version": Entry(
+        "Diagnosis, local grid", "pyglobus.cli.commands.version", "version", "versions of pyglobus and its libraries"
+    ),
 }
 
 #: What the overview must fit into.

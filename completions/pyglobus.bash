@@ -143,7 +143,7 @@ _pyglobus_offer() {
 _pyglobus_table() {
     case "$1" in
     '')
-        verbs='url-copy gass run rls proxy myproxy cert xio doctor sandbox version'
+        verbs='url-copy gass run job rls proxy myproxy cert xio doctor sandbox version'
         options='-version --version -h -help --help'
         values=()
         arguments=()
@@ -192,8 +192,96 @@ _pyglobus_table() {
         ;;
     'run')
         verbs=''
-        options='-r -resource --resource -f -file --file --env --directory --stdin --count --queue --project --walltime -D -full-proxy --full-proxy -d -dryrun --dry-run -o -output-enable --output -s -server --serve -w -write-allow --serve-writable --propagate-exit -b -batch --batch -F -fast-batch --fast-batch -n -no-interrupt --no-interrupt --timeout -k -kill --kill -status --status --wait -y -refresh-proxy --refresh-proxy -stop-manager --stop-manager -a -authenticate-only --ping -j -job-manager-version --job-manager-version -p -parse --parse --rsl -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -version --version -versions --versions -usage --usage -h -help --help'
-        values=(['-r']='' ['-resource']='' ['--resource']='' ['-f']='file' ['-file']='file' ['--file']='file' ['--env']='' ['--directory']='' ['--stdin']='' ['--count']='' ['--queue']='' ['--project']='' ['--walltime']='' ['--timeout']='' ['-k']='' ['-kill']='' ['--kill']='' ['-status']='' ['--status']='' ['--wait']='' ['-y']='' ['-refresh-proxy']='' ['--refresh-proxy']='' ['-stop-manager']='' ['--stop-manager']='' ['--format']='=text json jsonl')
+        options='-r -resource --resource -f -file --file --env --directory --stdin --count --queue --project --walltime --stage-in --stage-out -D -full-proxy --full-proxy -d -dryrun --dry-run -o -output-enable --output --live --watch -s -server --serve -w -write-allow --serve-writable --propagate-exit -b -batch --batch -F -fast-batch --fast-batch --detach --keep --all-or-nothing --limit -n -no-interrupt --no-interrupt --timeout -k -kill --kill -status --status --wait -y -refresh-proxy --refresh-proxy -stop-manager --stop-manager -a -authenticate-only --ping -j -job-manager-version --job-manager-version -p -parse --parse --rsl -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -version --version -versions --versions -usage --usage -h -help --help'
+        values=(['-r']='' ['-resource']='' ['--resource']='' ['-f']='file' ['-file']='file' ['--file']='file' ['--env']='' ['--directory']='' ['--stdin']='' ['--count']='' ['--queue']='' ['--project']='' ['--walltime']='' ['--stage-in']='' ['--stage-out']='' ['--limit']='' ['--timeout']='' ['-k']='' ['-kill']='' ['--kill']='' ['-status']='' ['--status']='' ['--wait']='' ['-y']='' ['-refresh-proxy']='' ['--refresh-proxy']='' ['-stop-manager']='' ['--stop-manager']='' ['--format']='=text json jsonl')
+        arguments=('')
+        repeated=yes
+        interspersed=yes
+        ;;
+    'job')
+        verbs='list status watch output cancel signal hold release renew forget'
+        options='-h -help --help'
+        values=()
+        arguments=()
+        repeated=
+        interspersed=
+        ;;
+    'job list')
+        verbs=''
+        options='--open -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -h -help --help'
+        values=(['--format']='=text json')
+        arguments=()
+        repeated=
+        interspersed=yes
+        ;;
+    'job status')
+        verbs=''
+        options='-v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -h -help --help'
+        values=(['--format']='=text json')
+        arguments=('')
+        repeated=yes
+        interspersed=yes
+        ;;
+    'job watch')
+        verbs=''
+        options='--timeout -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -h -help --help'
+        values=(['--timeout']='' ['--format']='=text json jsonl')
+        arguments=('')
+        repeated=
+        interspersed=yes
+        ;;
+    'job output')
+        verbs=''
+        options='--timeout -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -h -help --help'
+        values=(['--timeout']='' ['--format']='=text json')
+        arguments=('')
+        repeated=
+        interspersed=yes
+        ;;
+    'job cancel')
+        verbs=''
+        options='-v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -h -help --help'
+        values=(['--format']='=text json')
+        arguments=('')
+        repeated=yes
+        interspersed=yes
+        ;;
+    'job signal')
+        verbs=''
+        options='-v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -h -help --help'
+        values=(['--format']='=text json')
+        arguments=('' '' '')
+        repeated=
+        interspersed=yes
+        ;;
+    'job hold')
+        verbs=''
+        options='-v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -h -help --help'
+        values=(['--format']='=text json')
+        arguments=('')
+        repeated=yes
+        interspersed=yes
+        ;;
+    'job release')
+        verbs=''
+        options='-v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -h -help --help'
+        values=(['--format']='=text json')
+        arguments=('')
+        repeated=yes
+        interspersed=yes
+        ;;
+    'job renew')
+        verbs=''
+        options='-v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -h -help --help'
+        values=(['--format']='=text json')
+        arguments=('')
+        repeated=yes
+        interspersed=yes
+        ;;
+    'job forget')
+        verbs=''
+        options='-f --force -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -h -help --help'
+        values=(['--format']='=text json')
         arguments=('')
         repeated=yes
         interspersed=yes

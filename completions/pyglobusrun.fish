@@ -37,7 +37,7 @@ function __pyglobus_urls
     end
 end
 set -g __pyglobusrun_paths
-set -g __pyglobusrun_valued --count --directory --env --file --format --kill --project --queue --refresh-proxy --resource --status --stdin --stop-manager --timeout --wait --walltime -f -file -k -kill -r -refresh-proxy -resource -status -stop-manager -y
+set -g __pyglobusrun_valued --count --directory --env --file --format --kill --limit --project --queue --refresh-proxy --resource --stage-in --stage-out --status --stdin --stop-manager --timeout --wait --walltime -f -file -k -kill -r -refresh-proxy -resource -status -stop-manager -y
 complete -c pyglobusrun -n '__pyglobus_at __pyglobusrun_paths __pyglobusrun_valued \'\'' -f
 complete -c pyglobusrun -n '__pyglobus_at __pyglobusrun_paths __pyglobusrun_valued \'\'' -o r -x -d 'The gatekeeper'
 complete -c pyglobusrun -n '__pyglobus_at __pyglobusrun_paths __pyglobusrun_valued \'\'' -o resource -x -d 'The gatekeeper'
@@ -52,6 +52,8 @@ complete -c pyglobusrun -n '__pyglobus_at __pyglobusrun_paths __pyglobusrun_valu
 complete -c pyglobusrun -n '__pyglobus_at __pyglobusrun_paths __pyglobusrun_valued \'\'' -l queue -x -d 'Submit it to this queue'
 complete -c pyglobusrun -n '__pyglobus_at __pyglobusrun_paths __pyglobusrun_valued \'\'' -l project -x -d 'Account for it with this project'
 complete -c pyglobusrun -n '__pyglobus_at __pyglobusrun_paths __pyglobusrun_valued \'\'' -l walltime -x -d 'Let it run so long at most'
+complete -c pyglobusrun -n '__pyglobus_at __pyglobusrun_paths __pyglobusrun_valued \'\'' -l stage-in -x -d 'Bring a file of ours, or a URL, there before'
+complete -c pyglobusrun -n '__pyglobus_at __pyglobusrun_paths __pyglobusrun_valued \'\'' -l stage-out -x -d 'Bring a file from there to us, or to a URL, at the end'
 complete -c pyglobusrun -n '__pyglobus_at __pyglobusrun_paths __pyglobusrun_valued \'\'' -o D -d 'Delegate a full proxy to the job, not a limited one'
 complete -c pyglobusrun -n '__pyglobus_at __pyglobusrun_paths __pyglobusrun_valued \'\'' -o full-proxy -d 'Delegate a full proxy to the job, not a limited one'
 complete -c pyglobusrun -n '__pyglobus_at __pyglobusrun_paths __pyglobusrun_valued \'\'' -l full-proxy -d 'Delegate a full proxy to the job, not a limited one'
@@ -61,6 +63,8 @@ complete -c pyglobusrun -n '__pyglobus_at __pyglobusrun_paths __pyglobusrun_valu
 complete -c pyglobusrun -n '__pyglobus_at __pyglobusrun_paths __pyglobusrun_valued \'\'' -o o -d 'Show what the job writes, at its end'
 complete -c pyglobusrun -n '__pyglobus_at __pyglobusrun_paths __pyglobusrun_valued \'\'' -o output-enable -d 'Show what the job writes, at its end'
 complete -c pyglobusrun -n '__pyglobus_at __pyglobusrun_paths __pyglobusrun_valued \'\'' -l output -d 'Show what the job writes, at its end'
+complete -c pyglobusrun -n '__pyglobus_at __pyglobusrun_paths __pyglobusrun_valued \'\'' -l live -d 'Show what the job writes as it is written'
+complete -c pyglobusrun -n '__pyglobus_at __pyglobusrun_paths __pyglobusrun_valued \'\'' -l watch -d 'Show each state, and when it came, on stderr'
 complete -c pyglobusrun -n '__pyglobus_at __pyglobusrun_paths __pyglobusrun_valued \'\'' -o s -d 'As -o, and let the job read our files at $(GLOBUSRUN_GASS_URL)'
 complete -c pyglobusrun -n '__pyglobus_at __pyglobusrun_paths __pyglobusrun_valued \'\'' -o server -d 'As -o, and let the job read our files at $(GLOBUSRUN_GASS_URL)'
 complete -c pyglobusrun -n '__pyglobus_at __pyglobusrun_paths __pyglobusrun_valued \'\'' -l serve -d 'As -o, and let the job read our files at $(GLOBUSRUN_GASS_URL)'
@@ -74,6 +78,10 @@ complete -c pyglobusrun -n '__pyglobus_at __pyglobusrun_paths __pyglobusrun_valu
 complete -c pyglobusrun -n '__pyglobus_at __pyglobusrun_paths __pyglobusrun_valued \'\'' -o F -d 'End once the job manager has it, and print its contact'
 complete -c pyglobusrun -n '__pyglobus_at __pyglobusrun_paths __pyglobusrun_valued \'\'' -o fast-batch -d 'End once the job manager has it, and print its contact'
 complete -c pyglobusrun -n '__pyglobus_at __pyglobusrun_paths __pyglobusrun_valued \'\'' -l fast-batch -d 'End once the job manager has it, and print its contact'
+complete -c pyglobusrun -n '__pyglobus_at __pyglobusrun_paths __pyglobusrun_valued \'\'' -l detach -d 'End once the job has begun, and print its contact'
+complete -c pyglobusrun -n '__pyglobus_at __pyglobusrun_paths __pyglobusrun_valued \'\'' -l keep -d 'Have pyglobus job pick the job up again if we are killed'
+complete -c pyglobusrun -n '__pyglobus_at __pyglobusrun_paths __pyglobusrun_valued \'\'' -l all-or-nothing -d 'Of several requests, let none begin before all are accepted'
+complete -c pyglobusrun -n '__pyglobus_at __pyglobusrun_paths __pyglobusrun_valued \'\'' -l limit -x -d 'Of several requests, submit so many at once'
 complete -c pyglobusrun -n '__pyglobus_at __pyglobusrun_paths __pyglobusrun_valued \'\'' -o n -d 'Ctrl-C ends us, and leaves the job alone'
 complete -c pyglobusrun -n '__pyglobus_at __pyglobusrun_paths __pyglobusrun_valued \'\'' -o no-interrupt -d 'Ctrl-C ends us, and leaves the job alone'
 complete -c pyglobusrun -n '__pyglobus_at __pyglobusrun_paths __pyglobusrun_valued \'\'' -l no-interrupt -d 'Ctrl-C ends us, and leaves the job alone'

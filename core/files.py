@@ -16,9 +16,11 @@ from pathlib import Path
 from pyglobus.core import errors
 
 
-def write(path: Path, content: bytes | str, *, mode: int = 0o600, replace_own: bool = False) -> None:
-    """Put ``content`` under ``path`` in one step, with exactly ``mode`` whatever the umask. Raises
-    `errors.CannotCreate`.
+def write(
+    path: Path, content: bytes | str, *, mode: int = 0o600, replace_own: bool = False, flushed: bool = False
+) -> None:
+    """Put ``content`` under ``path`` in one step, with exactly ``mode`` whatever the umask; ``flushed`` to the disk
+    before. Raises `errors.CannotCreate`.
 
     With ``replace_own`` only what belongs to this user is replaced: for a name in a directory that all may write to,
     where somebody else may have put something on purpose.
@@ -33,6 +35,9 @@ def write(path: Path, content: bytes | str, *, mode: int = 0o600, replace_own: b
             with os.fdopen(descriptor, "wb") as stream:
                 stream.write(data)
                 os.fchmod(descriptor, mode)
+                if flushed:
+                    stream.flush()
+                    os.fsync(descriptor)
             temporary.rename(path)
         except BaseException:
             with contextlib.suppress(OSError):

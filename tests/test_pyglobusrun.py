@@ -83,7 +83,6 @@ WRONG: dict[str, tuple[int, tuple[str, ...]]] = {
     "two-phase no number": (114, (*R, f"&{_TRUE}(twophase=never)")),
     "save state no boolean": (150, (*R, f"&{_TRUE}(savestate=perhaps)")),
     "proxy timeout no number": (153, (*R, f"&{_TRUE}(proxytimeout=soon)")),
-    "several requests": (1, (*R, f"+(&{_TRUE})(&{_TRUE})")),
     "service unknown": (93, ("-r", "{contact}/no-such", f"&{_TRUE}")),
     "subject of somebody else": (7, ("-r", "{contact}:/O=Grid/CN=else", f"&{_TRUE}")),
     "nobody listens": (12, ("-r", "localhost:1", f"&{_TRUE}")),

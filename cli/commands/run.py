@@ -16,7 +16,6 @@ from pyglobus.core import errors
 
 if TYPE_CHECKING:
     from pyglobus.core.gram import Delegation
-    from pyglobus.core.rsl.tree import Boolean
 
 _JOB = "What is run"
 _OUTPUT = "Its output"
@@ -53,7 +52,7 @@ def status_of(error: BaseException) -> int:
     "request",
     nargs=-1,
     metavar="[RSL | -- COMMAND [ARGUMENT]...]",
-    help="A job description, or a command to run there, which -- stands before.",
+    help="A job description, of one job or several, or a command to run there, which -- stands before.",
 )
 @option("-r", "-resource", "--resource", metavar="CONTACT", section=_JOB, parity=SAME,
         help="The gatekeeper: host[:port][/service][:subject]. [default: port 2119, service jobmanager]")  # fmt: skip
@@ -67,12 +66,19 @@ def status_of(error: BaseException) -> int:
 @option("--queue", metavar="NAME", section=_JOB, help="Submit it to this queue.")
 @option("--project", metavar="NAME", section=_JOB, help="Account for it with this project.")
 @option("--walltime", type=POSITIVE, metavar="MINUTES", section=_JOB, help="Let it run so long at most.")
+@option("--stage-in", "staged_in", multiple=True, metavar="SRC=DST", section=_JOB,
+        help="Bring a file of ours, or a URL, there before. Can be given several times.")  # fmt: skip
+@option("--stage-out", "staged_out", multiple=True, metavar="SRC=DST", section=_JOB,
+        help="Bring a file from there to us, or to a URL, at the end. Can be given several times.")  # fmt: skip
 @option("-D", "-full-proxy", "--full-proxy", is_flag=True, section=_JOB, parity=SAME,
         help="Delegate a full proxy to the job, not a limited one.")  # fmt: skip
 @option("-d", "-dryrun", "--dry-run", is_flag=True, section=_JOB, parity=SAME,
         help="Have all done but the last step.")  # fmt: skip
 @option("-o", "-output-enable", "--output", "show_output", is_flag=True, section=_OUTPUT, parity=SAME,
         help="Show what the job writes, at its end. What a COMMAND writes is shown anyway.")  # fmt: skip
+@option("--live", is_flag=True, section=_OUTPUT,
+        help="Show what the job writes as it is written. It needs openssl there.")  # fmt: skip
+@option("--watch", "watched", is_flag=True, section=_OUTPUT, help="Show each state, and when it came, on stderr.")
 @option("-s", "-server", "--serve", is_flag=True, section=_OUTPUT, parity=SAME,
         help="As -o, and let the job read our files at $(GLOBUSRUN_GASS_URL).")  # fmt: skip
 @option("-w", "-write-allow", "--serve-writable", is_flag=True, section=_OUTPUT, parity=SAME,
@@ -83,6 +89,14 @@ def status_of(error: BaseException) -> int:
         help="End once the job is with the scheduler, and print its contact.")  # fmt: skip
 @option("-F", "-fast-batch", "--fast-batch", is_flag=True, section=_WAIT, parity=SAME,
         help="End once the job manager has it, and print its contact.")  # fmt: skip
+@option("--detach", "detached", is_flag=True, section=_WAIT,
+        help="End once the job has begun, and print its contact; it keeps its output for pyglobus job.")  # fmt: skip
+@option("--keep", "kept", is_flag=True, section=_WAIT,
+        help="Have pyglobus job pick the job up again if we are killed. A COMMAND is kept anyway.")  # fmt: skip
+@option("--all-or-nothing", "atomic", is_flag=True, section=_WAIT,
+        help="Of several requests, let none begin before all are accepted; else cancel them.")  # fmt: skip
+@option("--limit", type=POSITIVE, default=None, metavar="N", section=_WAIT,
+        help="Of several requests, submit so many at once. [default: 16]")  # fmt: skip
 @option("-n", "-no-interrupt", "--no-interrupt", is_flag=True, section=_WAIT, parity=SAME,
         help="Ctrl-C ends us, and leaves the job alone.")  # fmt: skip
 @option("--timeout", type=DURATION, metavar="TIME", section=_WAIT,
@@ -116,14 +130,22 @@ def run(
     queue: str | None,
     project: str | None,
     walltime: int | None,
+    staged_in: Sequence[str],
+    staged_out: Sequence[str],
     full_proxy: bool,
     dry_run: bool,
     show_output: bool,
+    live: bool,
+    watched: bool,
     serve: bool,
     serve_writable: bool,
     propagates: bool,
     batch: bool,
     fast_batch: bool,
+    detached: bool,
+    kept: bool,
+    atomic: bool,
+    limit: int | None,
     no_interrupt: bool,
     timeout: float | None,
     killed: str | None,
@@ -145,7 +167,7 @@ def run(
     if len(request) > 1 and not is_command:
         hint = "quote a description as one word; write -- before a command"
         raise errors.UsageError("more than one description is given", hint=hint, fault=_REQUEST[1])
-    from pyglobus.cli import jobs
+    from pyglobus.cli import jobrequest, jobs
 
     if killed or asked or awaited or refreshed or stopped:
         return _manage(output, full_proxy, timeout, killed, asked, awaited, refreshed, stopped)
@@ -153,41 +175,56 @@ def run(
         if resource is None:
             raise _missing("the contact of a gatekeeper", "-r CONTACT")
         return jobs.ping(output, resource) if pinged else jobs.version(output, resource)
-    from pyglobus.core.gram import description
-
-    wanted = description.with_attributes(
-        _request(request, is_command, file), _pairs(environment), directory=directory, stdin=stdin, count=count,
-        queue=queue, project=project, max_wall_time=walltime,
+    wanted = jobrequest.Request(
+        environment=jobrequest.pairs(environment, "a variable", "NAME=VALUE"),
+        attributes={"directory": directory, "stdin": stdin, "count": count, "queue": queue, "project": project,
+                    "max_wall_time": walltime},
+        staged_in=jobrequest.sources(staged_in),
+        staged_out=jobrequest.destinations(staged_out),
+        dry=dry_run,
     )  # fmt: skip
+    found = jobrequest.read(request, is_command, file)
     if parsed:
         output.line("RSL Parsed Successfully...")
         return None
-    if dry_run:
-        wanted = description.with_dryrun(wanted)
+    several = found.multiple
     if printed:
-        output.line(str(wanted))
+        output.line(str(wanted.of_each(found)))
         return None
-    if resource is None:
+    if resource is None and not several:
         raise _missing("the contact of a gatekeeper", "-r CONTACT")
-    if wanted.multiple:
-        why = "several requests in one description"
-        raise errors.UsageError("cannot submit", why=why, hint="submit each by itself")
     batch = batch or fast_batch
-    if batch and propagates:
-        raise errors.UsageError("--propagate-exit and -b exclude each other", fault=_REQUEST[1])
-    run = jobs.Run(
-        output,
-        shows=(show_output or serve or serve_writable or is_command) and not batch,
-        reads=serve or serve_writable,
-        writes=serve_writable,
-        propagates=propagates,
-        batch=batch,
-        fast=fast_batch and not (serve or serve_writable),
-        dry=dry_run,
-        leaves=no_interrupt,
-        timeout=timeout,
-    )
-    return run.submit(resource, wanted, _delegation(full_proxy))
+    if sum((batch, detached, propagates or live or kept)) > 1 and (batch or (detached and live)):
+        raise errors.UsageError("-b, --detach and what follows a job exclude each other", fault=_REQUEST[1])
+    if several and (batch or detached):
+        raise errors.UsageError("several requests are followed to their ends", fault=_REQUEST[1])
+    from pyglobus.cli.jobrun import Manner, Run
+    from pyglobus.core.gram.description import Wishes, recoverable
+
+    follows = not batch
+    records = jobs.records(output)
+    keeps = records is not None and follows and not dry_run and (kept or detached or live or propagates or is_command)
+    manner = Manner(
+        Wishes(
+            shows=follows and (show_output or serve or serve_writable or is_command or live or detached),
+            live=live, propagates=propagates, kept=keeps and recoverable(found),
+        ),
+        reads=None if serve or serve_writable else wanted.read_here,
+        writes=None if serve_writable else wanted.written_here,
+        batch=batch, fast=fast_batch and not (serve or serve_writable), detached=detached, dry=dry_run,
+        leaves=no_interrupt, watched=watched, timeout=timeout,
+    )  # fmt: skip
+    if several:
+        from pyglobus.cli.multirun import MultiRun
+        from pyglobus.core.gram import multi
+
+        parts = multi.parts(wanted.of_each(found), resource)
+        return MultiRun(output, manner, records, limit=limit or multi.LIMIT, atomic=atomic).run(
+            parts, _delegation(full_proxy)
+        )
+    assert resource is not None
+    title = jobrequest.title(request, is_command, found)
+    return Run(output, manner, records).submit(resource, wanted.of_each(found), _delegation(full_proxy), title)
 
 
 def _manage(
@@ -210,7 +247,9 @@ def _manage(
     if asked:
         jobs.status(output, asked)
     if awaited:
-        return jobs.Run(output, timeout=timeout, leaves=True).pick_up(awaited)
+        from pyglobus.cli.jobrun import Manner, Run
+
+        return Run(output, Manner(timeout=timeout, leaves=True)).pick_up(awaited)
     if killed:
         gram.cancel(killed)
     if refreshed:
@@ -218,43 +257,6 @@ def _manage(
     if stopped:
         gram.signal(stopped, "stop-manager")
     return None
-
-
-def _request(words: Sequence[str], is_command: bool, file: str | None) -> Boolean:
-    from pyglobus.core import rsl
-    from pyglobus.core.gram import description
-
-    if words and file is not None:
-        raise errors.UsageError("a description and a file with one are given", fault=_REQUEST[1])
-    if is_command and words:
-        return description.of_command(words)
-    if not words and file is None:
-        raise _missing("what is to be run", "an RSL, -f FILE or -- COMMAND")
-    found = rsl.parse(words[0] if file is None else _read(file))
-    if not isinstance(found, rsl.Boolean):
-        from pyglobus.core.gram.errors import CODES, of_code
-
-        raise of_code(CODES["BAD_RSL"], "a request begins with & or |", what="not a request", where=str(found))
-    return found
-
-
-def _read(path: str) -> str:
-    from pathlib import Path
-
-    try:
-        return Path(path).read_bytes().decode("utf-8", "surrogateescape")
-    except OSError as error:
-        raise errors.UsageError("cannot read the description", where=path, why=error.strerror) from error
-
-
-def _pairs(words: Sequence[str]) -> dict[str, str]:
-    pairs = {}
-    for word in words:
-        name, equals, value = word.partition("=")
-        if not name or not equals:
-            raise errors.UsageError("not a variable", where=word, why="NAME=VALUE is one")
-        pairs[name] = value
-    return pairs
 
 
 def _delegation(full: bool) -> Delegation:

@@ -4,15 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from pyglobus.core import errors
-from pyglobus.core.rsl.tree import Boolean, Relation, conjunction, literal, relation, variable
+from pyglobus.core.gram import wrapper
+from pyglobus.core.gram.outlet import GASS_URL, Paths
+from pyglobus.core.rsl.tree import Boolean, Literal, Relation, Variable, conjunction, relation, variable
 
-#: The variable by which a request refers to the files of whoever has submitted it.
-GASS_URL = "GLOBUSRUN_GASS_URL"
-
-# A shell's name, $0, is the file to write to; its arguments are the program.
-_TELLING = '"$@"; status=$?; echo $status >"$0"; exit $status'
+#: How long a job of two-phase commit waits for its submitter to have noted that it is there, and then that it has
+#: ended.
+COMMIT_SECONDS = 60
 
 
 def of_command(words: Sequence[str]) -> Boolean:
@@ -35,17 +36,42 @@ def with_attributes(request: Boolean, environment: Mapping[str, str] | None = No
     return Boolean(request.operator, (*request.operands, *wanted))
 
 
-def with_output(request: Boolean) -> Boolean:
-    """The request with its output going to the files of whoever has submitted it, where it does not say otherwise."""
+def with_output(request: Boolean, paths: Paths) -> Boolean:
+    """The request with its output going to these paths of whoever has submitted it, where it does not say otherwise."""
 
     def missing(inner: Boolean) -> list[Relation]:
+        wanted = {"stdout": paths.stdout, "stderr": paths.stderr}
         return [
-            relation(name, variable(GASS_URL) + f"/dev/{name}")
-            for name in ("stdout", "stderr")
-            if not any(inner.relations(name))
+            relation(name, paths.reference(path)) for name, path in wanted.items() if not any(inner.relations(name))
         ]
 
     return _within(request, missing)
+
+
+class Wishes(NamedTuple):
+    """What whoever submits a job wants to have of it: its output at the end, or ``live``; the exit status of its
+    program; and that it can be picked up again (``kept``).
+    """
+
+    shows: bool = False
+    live: bool = False
+    propagates: bool = False
+    kept: bool = False
+
+
+def prepared(request: Boolean, wishes: Wishes, paths: Paths, server: str | None) -> Boolean:
+    """The request as it is sent, with its output going to these paths of a server (``https://host:port``), if there is
+    one. Raises `errors.UsageError` for a request that this cannot be done for.
+    """
+    if server is not None:
+        if wishes.live:
+            request = wrapper.with_live(request, server, paths.stdout, paths.stderr)
+        if wishes.propagates:
+            request = wrapper.with_status(request, paths.reference(paths.status))
+        if wishes.shows:
+            request = with_output(request, paths)
+        request = with_gass(request, server)
+    return with_recovery(request, COMMIT_SECONDS) if wishes.kept else request
 
 
 def with_gass(request: Boolean, url: str) -> Boolean:
@@ -53,34 +79,52 @@ def with_gass(request: Boolean, url: str) -> Boolean:
     return _within(request, lambda _: [relation("rsl_substitution", [GASS_URL, url])])
 
 
-def with_status(request: Boolean, path: str) -> Boolean:
-    """The request with the exit status of its program, in digits, put to ``path`` of `GASS_URL` at the end.
-
-    Most job managers do not know it: a shell runs the program and writes the number to a scratch directory, from which
-    it is staged out. A program that a signal has ended counts as 128 and the signal's number. Raises
-    `errors.UsageError` for a request that this cannot be done for.
+def with_stages(
+    request: Boolean, attribute: str, pairs: Sequence[tuple[str, str]], directory: str | None = None
+) -> Boolean:
+    """The request with files that are staged as well: ``attribute`` is ``file_stage_in`` or ``file_stage_out``, each
+    pair a source and a destination. On our side a path, which must be absolute, is one of whoever submits it; on the
+    job's, a relative one begins at ``directory``, or the home directory there.
     """
-    if request.operator != "&" or any(isinstance(operand, Boolean) for operand in request.operands):
-        raise errors.UsageError(
-            "cannot tell the exit status", why="the description is not a plain one", fault="bad-rsl"
-        )
-    found = {name: list(request.relations(name)) for name in ("executable", "arguments", "file_stage_out", "count")}
-    if any(str(value) != '"1"' for each in found["count"] for value in each.values):
-        raise errors.UsageError("cannot tell the exit status", why="the job is several processes", fault="bad-rsl")
-    if len(found["executable"]) != 1 or any(len(each) > 1 for each in found.values()):
-        raise errors.UsageError("cannot tell the exit status", why="it must name one executable", fault="bad-rsl")
-    program = (*found["executable"][0].values, *(value for each in found["arguments"] for value in each.values))
-    stages = tuple(value for each in found["file_stage_out"] for value in each.values)
-    place = variable("SCRATCH_DIRECTORY") + "/status"
-    replaced = {id(each) for name in ("executable", "arguments", "file_stage_out") for each in found[name]}
-    made = [
-        relation("executable", "/bin/sh"),
-        Relation("arguments", "=", (literal("-c"), literal(_TELLING), place, *program)),
-        relation("file_stage_out", [place, variable(GASS_URL) + path], *stages),
-    ]
-    if not any(request.relations("scratch_dir")):
-        made.append(relation("scratch_dir", variable("HOME")))
-    return Boolean("&", (*(each for each in request.operands if id(each) not in replaced), *made))
+    if not pairs:
+        return request
+    from urllib.parse import quote
+
+    mine = 0 if attribute == "file_stage_in" else 1
+
+    def place(index: int, name: str) -> object:
+        if "://" in name or (index != mine and name.startswith("/")):
+            return name
+        return variable(GASS_URL) + quote(name) if index == mine else _below(directory) + f"/{name}"
+
+    made = [[place(index, name) for index, name in enumerate(pair)] for pair in pairs]
+    stages = list(request.relations(attribute))
+    values = (*(value for each in stages for value in each.values), *relation(attribute, *made).values)
+    kept = (each for each in request.operands if each not in stages)
+    return Boolean(request.operator, (*kept, Relation(attribute, "=", values)))
+
+
+def recoverable(request: Boolean) -> bool:
+    """Whether a request can be made so, and does not say otherwise."""
+    if request.multiple:
+        return all(isinstance(each, Boolean) and recoverable(each) for each in request.operands)
+    own = any(any(request.relations(name)) for name in ("two_phase", "save_state", "restart", "dry_run"))
+    return request.operator == "&" and not own
+
+
+def with_recovery(request: Boolean, seconds: int) -> Boolean:
+    """The request with what makes a job that can be picked up again: it begins when it is told to within so many
+    seconds, and is remembered after its end for hours, or until it is told that this is known.
+    """
+    wanted = (("two_phase", seconds), ("save_state", True))
+    return Boolean(
+        request.operator,
+        (*request.operands, *(relation(name, value) for name, value in wanted if not any(request.relations(name)))),
+    )
+
+
+def _below(directory: str | None) -> Variable | Literal:
+    return variable("HOME") if directory is None else Literal(directory)
 
 
 def with_dryrun(request: Boolean) -> Boolean:

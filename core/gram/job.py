@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from threading import Condition
 from typing import NamedTuple
 
 from pyglobus.core.gram import listener, request
 from pyglobus.core.gram.errors import CODES, GramError
-from pyglobus.core.gram.request import USUAL, Delegation
+from pyglobus.core.gram.request import USUAL, Answer, Delegation
 
 
 class State(StrEnum):
@@ -54,17 +54,25 @@ SILENCE = 10.0
 class Job:
     """A job that was submitted, or is picked up again by its contact.
 
-    ``told`` says whether its job manager was asked to tell its states to this process.
+    ``told`` says whether its job manager was asked to tell its states to this process. ``heard`` is called with each
+    that is told, in the engine's thread: then nobody needs to wait in `events`.
     """
 
     def __init__(
-        self, contact: str, *, told: bool = True, two_phase: bool = False, delegation: Delegation = USUAL
+        self,
+        contact: str,
+        *,
+        told: bool = True,
+        two_phase: bool = False,
+        delegation: Delegation = USUAL,
+        heard: Callable[[Event], object] | None = None,
     ) -> None:
         #: The address of its job manager, which names it.
         self.contact = contact
         #: Whether the job manager keeps it after its end until `commit_end`.
         self.two_phase = two_phase
         self._delegation = delegation
+        self._tell = heard
         self._changed = Condition()
         self._events: deque[Event] = deque()
         #: The last event.
@@ -90,7 +98,7 @@ class Job:
             if event is None:
                 if deadline is not None and time.monotonic() >= deadline:
                     raise TimeoutError
-                event = self._asked()
+                event = self.ask()
             if event is not None:
                 yield event
                 if event.state.final:
@@ -119,9 +127,17 @@ class Job:
         """Let a job of two-phase commit begin."""
         self.signal("commit-request", "commit")
 
+    def begin_commit(self) -> Answer:
+        """The same without waiting."""
+        return request.begin_signal(self.contact, "commit-request", "commit", self._delegation)
+
     def commit_end(self) -> None:
         """Let the job manager forget a job of two-phase commit that has ended."""
         self.signal("commit-end", "commit")
+
+    def begin_commit_end(self) -> Answer:
+        """The same without waiting."""
+        return request.begin_signal(self.contact, "commit-end", "commit", self._delegation)
 
     def refresh(self) -> None:
         """Delegate a new proxy to it."""
@@ -146,6 +162,8 @@ class Job:
             self._events.append(event)
             self.last = event
             self._changed.notify_all()
+        if self._tell is not None:
+            self._tell(event)
 
     def _next(self, seconds: float) -> Event | None:
         with self._changed:
@@ -153,8 +171,10 @@ class Job:
                 return self._events.popleft()
         return None
 
-    def _asked(self) -> Event | None:
-        """What the job manager says; None if it is nothing new."""
+    def ask(self) -> Event | None:
+        """What the job manager says when it is asked; None if it is nothing new. One that does not know the job counts
+        as its end, as in `events`.
+        """
         try:
             found = status(self.contact, self._delegation)
         except GramError as error:

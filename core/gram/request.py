@@ -61,6 +61,26 @@ def begin_cancel(job: str, using: Delegation = USUAL) -> None:
     gram.cancel(job, using)
 
 
+class Answer:
+    """What will be answered to a request that nobody waits for yet."""
+
+    def __init__(self, future: Future[Any], what: str, where: str) -> None:
+        self._future, self._what, self._where = future, what, where
+
+    def result(self, timeout: float | None = None) -> None:
+        """Wait for it, as the call would that waits from the beginning."""
+        _answer(self._future, self._what, self._where, timeout)
+
+    def then(self, call: Callable[[Answer], object]) -> None:
+        """Have ``call(self)`` called once it is there, in the engine's thread."""
+        self._future.add_done_callback(lambda _: call(self))
+
+
+def begin_signal(job: str, name: str, argument: str | None = None, using: Delegation = USUAL) -> Answer:
+    """Begin to `signal`, and do not wait for the answer."""
+    return Answer(gram.signal(job, name, argument, using), f"cannot signal {name} to the job", job)
+
+
 def signal(
     job: str, name: str, argument: str | None = None, using: Delegation = USUAL, *, timeout: float | None = None
 ) -> None:

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pyglobus.core import errors
 from pyglobus.core.gram import listener, request
 from pyglobus.core.gram.errors import CODES
-from pyglobus.core.gram.job import Job
+from pyglobus.core.gram.job import Event, Job
 from pyglobus.core.gram.request import USUAL, Delegation
 from pyglobus.ffi import gram
 from pyglobus.ffi.future import Future
@@ -35,9 +36,13 @@ class Submission:
         address = listener.address() if told else None
         self._future: Future[gram.Reply] = gram.submit(contact, str(description), address, using)
 
-    def result(self, timeout: float | None = None) -> Job:
-        """The job, once the job manager has it. Raises `pyglobus.core.gram.errors.GramError`; and TimeoutError, after
-        which it can be asked again.
+    def then(self, call: Callable[[Submission], object]) -> None:
+        """Have ``call(self)`` called once there is a `result`, in the engine's thread."""
+        self._future.add_done_callback(lambda _: call(self))
+
+    def result(self, timeout: float | None = None, *, heard: Callable[[Event], object] | None = None) -> Job:
+        """The job, once the job manager has it; ``heard`` is told its states. Raises
+        `pyglobus.core.gram.errors.GramError`; and TimeoutError, after which it can be asked again.
         """
         two_phase = False
         try:
@@ -49,7 +54,7 @@ class Submission:
                 raise request.translated(failure, what="cannot submit the job", where=self.contact) from failure
         if contact is None:
             raise errors.ProtocolError("cannot submit the job", where=self.contact, why="its contact was not told")
-        return Job(contact, told=self._told, two_phase=two_phase, delegation=self._using)
+        return Job(contact, told=self._told, two_phase=two_phase, delegation=self._using, heard=heard)
 
     def cancel(self) -> bool:
         """Wait for it no longer. The job may be submitted all the same."""

@@ -12,7 +12,7 @@ from pyglobus.cli.commands.proxy.verify import verify
 
 proxy = Group(
     "proxy",
-    summary="short-lived credentials",
+    summary="proxy credentials",
     help="Proxies are short-lived credentials that act in your name, so that your own key is needed once a day only."
     " init, info and destroy stand in for grid-proxy-init, grid-proxy-info and grid-proxy-destroy.",
 )

@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One run of pyglobusrun with one job: submitted or picked up, and followed as far as is asked.
+
+The job is put on the list before it can begin (`pyglobus.core.gram.records`), and taken off the job manager's only
+when its output is here: who dies in between leaves a job that can be picked up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pyglobus.cli import jobs, signals
+from pyglobus.core import errors, gram
+from pyglobus.core.gass.sink import Sink
+from pyglobus.core.gram import Event, GramError, Job, State, care, description, restart
+from pyglobus.core.gram.depot import Depot
+from pyglobus.core.gram.description import Wishes
+from pyglobus.core.gram.errors import CODES
+from pyglobus.core.gram.outlet import Outlet, Paths
+
+if TYPE_CHECKING:
+    from pyglobus.cli.output import Output
+    from pyglobus.core.gram import Delegation
+    from pyglobus.core.gram.records import Record, Records
+    from pyglobus.core.rsl.tree import Boolean
+
+# A submission that a signal has come into gets this long to be answered, so that the job can be cancelled.
+_PATIENCE = 5.0
+#: Where a job that is left alone sends its output: to nobody, so that it keeps it until it is picked up.
+NOWHERE = "https://localhost:1"
+# In these a job may still need files of ours.
+_BEGINNING = (State.UNSUBMITTED, State.STAGE_IN)
+
+
+class Manner(NamedTuple):
+    """How a job is run. It ``reads`` and ``writes`` these files of ours (None: all). A ``batch`` job is left when it is
+    with the scheduler, a ``fast`` one when it is with the job manager, a ``detached`` one when it needs nothing of
+    ours; Ctrl-C ``leaves`` the job alone.
+    """
+
+    wishes: Wishes = Wishes()
+    reads: tuple[str, ...] | None = ()
+    writes: tuple[str, ...] | None = ()
+    batch: bool = False
+    fast: bool = False
+    detached: bool = False
+    dry: bool = False
+    leaves: bool = False
+    watched: bool = False
+    timeout: float | None = None
+
+    def recorded(self) -> dict[str, Any]:
+        """What of it belongs to the record of a job."""
+        return {
+            "kept": self.wishes.kept,
+            "propagates": self.wishes.propagates,
+            "reads": None if self.reads is None else list(self.reads),
+            "writes": None if self.writes is None else list(self.writes),
+        }
+
+    @property
+    def serves(self) -> bool:
+        """Whether the job needs a server here."""
+        return self.wishes.shows or self.wishes.propagates or self.reads != () or self.writes != ()
+
+
+class Run:
+    """One job and what is shown of it."""
+
+    def __init__(self, output: Output, manner: Manner, records: Records | None = None) -> None:
+        self._output = output
+        self._manner = manner
+        self._records = records
+        self._record: Record | None = None
+        self._deadline = None if manner.timeout is None else time.monotonic() + manner.timeout
+        self._silent = manner.serves or output.quiet
+        self._watch = jobs.Watch(output) if manner.watched else None
+        self._outlet: Outlet | None = None
+        self._complete: Callable[[], object] = lambda: None
+        self._interrupted = False
+        self._job: Job | None = None
+
+    def submit(self, contact: str, request: Boolean, delegation: Delegation, title: str) -> int | None:
+        """Submit a job and follow it."""
+        manner = self._manner
+        with contextlib.ExitStack() as stack:
+            server = NOWHERE if manner.detached else None
+            if manner.reads != () or (manner.serves and not manner.detached):
+                server = self._served(stack).url
+            request = description.prepared(request, manner.wishes, Paths.of(), server)
+            if not manner.leaves:
+                stack.enter_context(signals.cancelling(self._interrupt))
+            submission = gram.Submission(contact, request, delegation)
+            self._say("globus_gram_client_callback_allow successful")
+            try:
+                job = self._submitted(submission, contact)
+            except GramError as error:
+                return self._ended(error)
+            self._job = job
+            if self._records is not None and not manner.dry:
+                self._record = jobs.listed(
+                    self._output, self._records, title=title, gatekeeper=contact, description=str(request),
+                    contact=job.contact, full=delegation.full, **manner.recorded(),
+                )  # fmt: skip
+            if self._interrupted:
+                job.cancel_soon()
+            if job.two_phase:
+                job.commit()
+            self._say("GRAM Job submission successful")
+            if manner.batch or manner.detached:
+                number = None if self._record is None else self._record.number
+                self._output.result("submitted", {"contact": job.contact, "number": number}, job.contact)
+                self._output.flush()
+            return self._follow(job)
+
+    def pick_up(self, contact: str) -> int | None:
+        """Follow a job of which nothing is known but its contact."""
+        from pyglobus.core.gram import listener, request
+
+        job = self._job = Job(contact)
+        with contextlib.suppress(GramError):  # then it is asked now and then
+            request.register(contact, listener.address())
+        event = jobs.state(contact)
+        if event is None:
+            self._output.note("its job manager does not know it any more, nor how it has ended")
+        event = event or Event(State.DONE, time.time(), asked=True)
+        self._heard(event)
+        return self._ended(event.failure) if event.state.final else self._follow(job)
+
+    def take_over(self, record: Record, outlet: Outlet, complete: Callable[[], object]) -> int | None:
+        """Follow a job that was kept; its output comes whole, to ``outlet``. When all is there, ``complete`` is called,
+        and then its job manager is told so.
+        """
+        self._record, self._outlet, self._complete = record, outlet, complete
+        assert self._records is not None
+        assert record.contact is not None
+        with contextlib.ExitStack() as stack:
+            depot = self._served(stack)
+            if not self._manner.leaves:
+                stack.enter_context(signals.cancelling(self._interrupt))
+            for last in (False, False, True):
+                job = self._picked_up(record, depot.url, outlet.paths)
+                try:
+                    return self._follow(job)
+                except GramError as error:
+                    # It had begun to deliver to where nobody was before it heard of us.
+                    if last or error.code not in care.DELIVERY:
+                        raise
+        return None
+
+    def _picked_up(self, record: Record, server: str, paths: Paths) -> Job:
+        assert self._records is not None
+        assert record.contact is not None
+        wanted = restart.description(record.contact, record.description, server, paths)
+        using = gram.delegation(full=record.full)
+        try:
+            job = restart.pick_up(record.gatekeeper, wanted, using, timeout=self._manner.timeout)
+        except GramError as error:
+            if error.code != CODES["NO_STATE_FILE"]:
+                raise
+            record.closed = True
+            self._records.save(record)
+            why = "its job manager has forgotten it"
+            raise errors.NotFound("cannot pick up the job", where=record.contact, why=why) from error
+        self._job = job
+        job.two_phase = True
+        record.contact = job.contact
+        self._records.save(record)
+        if self._interrupted:
+            job.cancel_soon()
+        return job
+
+    def _served(self, stack: contextlib.ExitStack) -> Depot:
+        """The server for what the job sends and reads, in ``stack``."""
+        manner = self._manner
+        sinks = {name: Sink.of_descriptor(fd, lines=True) for name, fd in (("stdout", 1), ("stderr", 2))}
+        depot = Depot(reads=manner.reads, writes=manner.writes, **(sinks if manner.wishes.shows else {}))
+        if self._outlet is None:
+            self._outlet = _shown() if manner.wishes.shows else Outlet(None, None)
+        depot.admit(self._outlet)
+        stack.enter_context(depot)
+        stack.callback(depot.drain)
+        return depot
+
+    def _interrupt(self) -> None:
+        """In the signal handler: what follows is the job's end."""
+        self._interrupted = True
+        if self._job is not None:
+            self._job.cancel_soon()
+
+    def _submitted(self, submission: gram.Submission, contact: str) -> Job:
+        limit = self._deadline
+        while True:
+            try:
+                return submission.result(0.2)
+            except TimeoutError as over:
+                now = time.monotonic()
+                if self._interrupted and limit == self._deadline:
+                    limit = now + _PATIENCE
+                if limit is not None and now > limit:
+                    submission.cancel()
+                    why = "the gatekeeper does not answer; the job may have been submitted all the same"
+                    raise errors.DeadlineExceeded("cannot submit the job", where=contact, why=why) from over
+
+    def _follow(self, job: Job) -> int | None:
+        manner = self._manner
+        if manner.fast or (manner.detached and manner.reads == ()):
+            return None
+        for event in self._events(job):
+            if self._interrupted and event.state.final:
+                self._say("Cancelling job...")
+            if self._outlet is not None and self._outlet.status is not None and event.exit_code is None:
+                event = event._replace(exit_code=self._outlet.status)
+            if self._record is not None and care.undelivered(self._record, event):
+                return self._undelivered(self._record, event)
+            self._heard(event)
+            if event.state.final:
+                return self._final(job, event)
+            if manner.detached and event.state not in _BEGINNING:
+                return None
+            if manner.batch and event.state not in _BEGINNING:
+                with contextlib.suppress(GramError):
+                    job.leave()
+                return None
+        return None
+
+    def _final(self, job: Job, event: Event) -> int | None:
+        self._output.flush()
+        self._complete()
+        if job.two_phase:
+            with contextlib.suppress(GramError):  # it forgets the job later by itself
+                job.commit_end()
+        self._close()
+        return self._ended(event.failure) or self._propagated(event)
+
+    def _undelivered(self, record: Record, event: Event) -> int | None:
+        """The job has ended, and its output has not come; it keeps it."""
+        assert event.failure is not None
+        event.failure.hint = f"the job keeps its output for a while: pyglobus job output {record.number}"
+        self._heard(event._replace(state=State.STAGE_OUT, failure=None))
+        return self._ended(event.failure)
+
+    def _events(self, job: Job) -> Iterator[Event]:
+        rest = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+        try:
+            yield from job.events(rest)
+        except TimeoutError as over:
+            why = f"it has not ended within {self._manner.timeout:g} s"
+            if not self._manner.leaves:
+                job.cancel()
+                why += ", and was cancelled"
+            raise errors.DeadlineExceeded(
+                "cannot wait for the job", where=job.contact, why=why, fault="deadline"
+            ) from over
+
+    def _ended(self, error: GramError | None) -> int | None:
+        """The end: an exit status, or the error to show."""
+        if error is None:
+            return None
+        if error.code == CODES["DRYRUN"] and self._manner.dry:
+            if not self._silent:
+                self._output.progress_line("Dryrun successful")
+            return None
+        raise error
+
+    def _propagated(self, event: Event) -> int | None:
+        if not self._manner.wishes.propagates or event.failure is not None:
+            return None
+        if event.exit_code is None:
+            where = self._job.contact if self._job is not None else None
+            raise errors.DataError("the exit status of the job has not arrived", where=where)
+        return event.exit_code
+
+    def _heard(self, event: Event) -> None:
+        if self._record is not None:
+            self._record.heard(event)
+            jobs.save(self._output, self._records, self._record)
+        contact = self._job.contact if self._job is not None else ""
+        self._output.event("state", jobs.record(contact, event), "" if self._silent else jobs.lines(event))
+        self._output.flush()
+        if self._watch is not None:
+            self._watch.show(event)
+
+    def _close(self) -> None:
+        if self._record is not None:
+            self._record.closed = True
+            jobs.save(self._output, self._records, self._record)
+
+    def _say(self, text: str) -> None:
+        if not self._silent and self._output.is_text:
+            self._output.line(text)
+
+
+def _shown() -> Outlet:
+    """What a job writes goes on to our own standard output and standard error."""
+    return Outlet(lambda data: jobs.write_all(1, data), lambda data: jobs.write_all(2, data))
