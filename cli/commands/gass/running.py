@@ -87,6 +87,7 @@ class _Rates:
 
     def picture(self) -> RenderableType:
         """The view as it is now."""
+        from rich.console import Group
         from rich.table import Table
         from rich.text import Text
 
@@ -106,9 +107,8 @@ class _Rates:
             )  # fmt: skip
         if len(clients) > _LINES:
             table.add_row("...", f"and {len(clients) - _LINES} more")
-        table.title = f"{_counted(len(clients))}, {format_size(moved)} served, {format_rate(rate)}"
-        table.title_justify = "left"
-        return table
+        head = f"{_counted(len(clients))}, {format_size(moved)} served, {format_rate(rate)}"
+        return Group(Text(head, no_wrap=True), table)
 
 
 def _counted(clients: int) -> str:
