@@ -214,12 +214,15 @@ def test_an_index_forgets_who_is_silent(tmp_path: Path) -> None:
 
 
 def test_an_index_that_is_away_is_tried_again(tmp_path: Path) -> None:
-    with plain(tmp_path, "index", rli_server=True) as index:
-        url = index.url
-    port = int(url.rpartition(":")[2])
-    with plain(tmp_path, "one", lrc_server=True, lrc_update_retry=1) as one, Client(one.url) as client:
-        client.create("a", "p")
-        client.call("lrc_rli_add", url, "0", "")
-        again = Configuration(authentication=False, port=port, rli_server=True, rli_dbname=str(tmp_path / "index.rli"))
-        with Server(again) as index, Client(index.url) as asked:
-            wait_until(lambda: known(asked, "a") == [one.url])
+    with socket.socket() as held:  # nobody else gets the port, and nobody listens there
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        port = held.getsockname()[1]
+        with plain(tmp_path, "one", lrc_server=True, lrc_update_retry=1) as one, Client(one.url) as client:
+            client.create("a", "p")
+            client.call("lrc_rli_add", f"rlsn://127.0.0.1:{port}", "0", "")
+            later = Configuration(
+                authentication=False, port=port, rli_server=True, rli_dbname=str(tmp_path / "index.rli")
+            )
+            with Server(later, bind="127.0.0.1") as index, Client(index.url) as asked:
+                wait_until(lambda: known(asked, "a") == [one.url])

@@ -359,13 +359,14 @@ def test_gone_in_the_middle(wire: Wire, server: Server) -> None:
 
 
 def test_too_many_and_too_silent(tmp_path: Path) -> None:
-    with Server(configured(tmp_path, maxconnections=2, timeout=1, idletimeout=1)) as server:
+    with Server(configured(tmp_path, maxconnections=2, timeout=0, idletimeout=0)) as server:
         first, second = Wire(server.url), Wire(server.url)
         third = Wire(server.url)
         assert (third.welcome, third.string()) == ("28", "")
         with pytest.raises(errors.TransientError, match="Too many connections"):
             Client(server.url)
         first.socket.sendall(b"lrc_create\0half")
+        server.reload(configured(tmp_path, maxconnections=2, timeout=1, idletimeout=1))
         assert first.at_end()
         assert second.at_end()
         assert Wire(server.url).welcome == "0"
