@@ -238,7 +238,7 @@ def sweep(session: Session, options: Options, remains: list[Url], *, ended: bool
         with session.again() if ended else session.aside() as aside:
             aside.until(_CLEAN_UP_LIMIT if ended else options.connect_timeout)
             for url in remains:
-                with suppress(errors.NotFound):
+                with suppress(errors.NotFound, errors.CannotCreate):  # it never came into being
                     Remote(aside, url, options.destination, options, "destination").delete()
                 left.remove(url)
     except errors.Error:
