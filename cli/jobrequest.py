@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -79,6 +78,8 @@ def read(words: Sequence[str], is_command: bool, file: str | None) -> Boolean:
 def title(words: Sequence[str], is_command: bool, request: Boolean) -> str:
     """A short name for the list of jobs."""
     if is_command:
+        import shlex
+
         text = shlex.join(words)
     else:
         values = [value for name in ("executable", "arguments") for each in request.relations(name)

@@ -167,7 +167,7 @@ def run(
     if len(request) > 1 and not is_command:
         hint = "quote a description as one word; write -- before a command"
         raise errors.UsageError("more than one description is given", hint=hint, fault=_REQUEST[1])
-    from pyglobus.cli import jobrequest, jobs
+    from pyglobus.cli import jobs
 
     if killed or asked or awaited or refreshed or stopped:
         return _manage(output, full_proxy, timeout, killed, asked, awaited, refreshed, stopped)
@@ -175,6 +175,8 @@ def run(
         if resource is None:
             raise _missing("the contact of a gatekeeper", "-r CONTACT")
         return jobs.ping(output, resource) if pinged else jobs.version(output, resource)
+    from pyglobus.cli import jobrequest
+
     wanted = jobrequest.Request(
         environment=jobrequest.pairs(environment, "a variable", "NAME=VALUE"),
         attributes={"directory": directory, "stdin": stdin, "count": count, "queue": queue, "project": project,
