@@ -18,7 +18,7 @@ from pyglobus.core import errors
 from pyglobus.core.gass.cache import Cache
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(180)
 
 OURS = [str(Path(sys.executable).with_name("pyglobus")), "gass", "cache"]
 THEIRS = ["globus-gass-cache"]
@@ -46,7 +46,7 @@ def run(environment: dict[str, str]) -> Run:
     def call(command: list[str], operation: str, *words: str) -> subprocess.CompletedProcess[str]:
         operation = operation if command is OURS else f"-{operation}"
         line = [*command, operation, *words]
-        return subprocess.run(line, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(line, env=environment, capture_output=True, text=True, timeout=100, check=False)
 
     return call
 
@@ -187,7 +187,10 @@ def _parents_of_uses() -> set[str]:
 
 
 def test_eight_processes_at_a_time(run: Run, source: str, tmp_path: Path) -> None:
-    """Ours and the C tool's, for the same files: each finds them whole, and at last nothing is left."""
+    """Ours and the C tool's, for the same files: each finds them whole, and at last nothing is left.
+
+    The library waits half a second to a second wherever two meet, and breaks a lock after thirty.
+    """
     wrong: list[str] = []
 
     def user(number: int) -> None:
@@ -196,7 +199,7 @@ def test_eight_processes_at_a_time(run: Run, source: str, tmp_path: Path) -> Non
             for operation, *words in (
                 ("add", "-t", f"job {number}", "-n", name, source),
                 ("query", "-t", f"job {number}", name),
-                ("list",),
+                *([("list",)] if command is OURS else []),
             ):
                 done = run(command, operation, *words)
                 if done.returncode != 0 or (
