@@ -167,9 +167,13 @@ def server(grid: Sandbox, lab: Lab, tmp_path_factory: pytest.TempPathFactory) ->
     """A GridFTP server that trusts the lab's authority, and knows its user."""
     gridmap = tmp_path_factory.mktemp("server") / "grid-mapfile"
     gridmap.write_text(f'"{lab.user.subject}" {grid.user.account}\n')
-    lab.authority.trust_in(Path(grid.status()["trusted"]))
+    trusted = Path(grid.status()["trusted"])
+    before = set(trusted.iterdir())
+    lab.authority.trust_in(trusted)
     with grid.start_gridftp(env={"GRIDMAP": str(gridmap)}) as started:
         yield started
+    for file in set(trusted.iterdir()) - before:  # to the tests that follow it is a stranger
+        file.unlink()
 
 
 @each_sort

@@ -18,6 +18,7 @@ from pyglobus.core.rls import Client, Configuration, ObjectType, Operator, Value
 from pyglobus.core.rls.results import RlsAbsent
 from pyglobus.core.rls.server import Server
 from pyglobus.core.sandbox import Sandbox
+from pyglobus.core.sandbox.authority import Authority
 from tests.pace import PROMPT
 from tests.waiting import wait_until
 
@@ -136,8 +137,9 @@ def test_a_stranger_is_logged_in_and_may_nothing(secure: Server, grid: Sandbox, 
         client.query("a")
 
 
-def test_somebody_of_a_foreign_authority_is_not(secure: Server, lab: Any, tmp_path: Path) -> None:
-    lab.user.save(tmp_path / "cert.pem", tmp_path / "key.pem")
+def test_somebody_of_a_foreign_authority_is_not(secure: Server, tmp_path: Path) -> None:
+    foreign = Authority.create("/O=Grid/OU=Elsewhere")
+    foreign.issue("Ada Lovelace").save(tmp_path / "cert.pem", tmp_path / "key.pem")
     credential = Credential.of_files(tmp_path / "cert.pem", tmp_path / "key.pem")
     with pytest.raises(errors.CredentialError):
         Client(secure.url, credential=credential)
