@@ -42,8 +42,8 @@ class MultiRun:
         self._using: Delegation | None = None
 
     def run(self, parts: Sequence[Part], using: Delegation) -> int | None:
-        """Submit them and follow each to its end. Raises `errors.PartlyDone` if some failed, and the error of the first
-        if all did.
+        """Submit them and follow each to its end. Raises `errors.PartlyDone` if some or all have failed, and the error
+        itself where there was one request only.
         """
         manner = self._manner
         self._using = using
