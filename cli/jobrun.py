@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyglobus.cli import jobs, signals
-from pyglobus.core import errors, gram
+from pyglobus.core import errors, files, gram
 from pyglobus.core.gass.sink import Sink
 from pyglobus.core.gram import Event, GramError, Job, State, care, description, restart
 from pyglobus.core.gram.depot import Depot
@@ -296,4 +296,4 @@ class Run:
 
 def _shown() -> Outlet:
     """What a job writes goes on to our own standard output and standard error."""
-    return Outlet(lambda data: jobs.write_all(1, data), lambda data: jobs.write_all(2, data))
+    return Outlet(lambda data: files.write_all(1, data), lambda data: files.write_all(2, data))

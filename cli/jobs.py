@@ -5,7 +5,6 @@ state.
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -86,13 +85,6 @@ def lines(event: Event) -> str:
         return ""
     more = f"\nexit code: {event.exit_code}" if event.state is State.DONE and event.exit_code is not None else ""
     return f"GLOBUS_GRAM_PROTOCOL_JOB_STATE_{event.state}{more}"
-
-
-def write_all(descriptor: int, data: bytes) -> None:
-    """Write to an open descriptor, past Python's buffers."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
 
 
 def records(output: Output) -> Records | None:

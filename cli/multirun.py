@@ -9,7 +9,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from pyglobus.cli import jobs, signals
-from pyglobus.core import errors
+from pyglobus.core import errors, files
 from pyglobus.core.gass.sink import Sink
 from pyglobus.core.gram import Job, description
 from pyglobus.core.gram.depot import Depot
@@ -77,7 +77,7 @@ class MultiRun:
         if not self._manner.wishes.shows:
             return Outlet(None, None, Paths.of(number))
         prefix = f"{label}| ".encode("utf-8", "surrogateescape")
-        made = [Lines(lambda data, fd=fd: jobs.write_all(fd, data), prefix) for fd in (1, 2)]  # type: ignore[misc]
+        made = [Lines(lambda data, fd=fd: files.write_all(fd, data), prefix) for fd in (1, 2)]  # type: ignore[misc]
         self._lines += made
         return Outlet(made[0], made[1], Paths.of(number))
 

@@ -47,6 +47,19 @@ def write(
         raise errors.CannotCreate("cannot write", where=str(path), why=error.strerror, errno=error.errno) from error
 
 
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of it to an open descriptor, which may take it in parts. Raises OSError."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def state_home() -> str:
+    """The directory for what programs of this user remember (XDG Base Directory Specification); it may be missing."""
+    base = os.environ.get("XDG_STATE_HOME", "")
+    return base if os.path.isabs(base) else os.path.expanduser("~/.local/state")
+
+
 def _require_own(path: Path) -> None:
     try:
         status = path.lstat()

@@ -29,10 +29,9 @@ def state_directory() -> str:
 
     Raises `errors.CannotCreate`.
     """
-    base = os.environ.get("XDG_STATE_HOME", "")
-    if not os.path.isabs(base):
-        base = os.path.expanduser("~/.local/state")
-    path = os.path.join(base, "pyglobus", "journals")
+    from pyglobus.core.files import state_home
+
+    path = os.path.join(state_home(), "pyglobus", "journals")
     try:
         os.makedirs(path, mode=0o700, exist_ok=True)
     except OSError as error:

@@ -8,9 +8,10 @@ several writers do not run into one another.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
+
+from pyglobus.core import files
 
 # A line that is longer than this is handed on in parts, so that a writer without line ends does not fill the memory.
 _LONGEST_LINE = 1 << 20
@@ -33,13 +34,7 @@ class Sink:
     @classmethod
     def of_descriptor(cls, fd: int, *, lines: bool = False) -> Sink:
         """Write to an open descriptor, which stays the caller's."""
-
-        def write(data: bytes) -> None:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(fd, view) :]
-
-        return cls(write, lines=lines)
+        return cls(lambda data: files.write_all(fd, data), lines=lines)
 
     def writer(self) -> Writer:
         """For one request."""

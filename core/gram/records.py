@@ -174,10 +174,7 @@ class Records:
 
 def _directory() -> Path:
     """Where they lie: made if it is missing, and open to this user alone."""
-    base = Path(os.environ.get("XDG_STATE_HOME", ""))
-    if not base.is_absolute():
-        base = Path("~/.local/state").expanduser()
-    path = base / "pyglobus" / "jobs"
+    path = Path(files.state_home(), "pyglobus", "jobs")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:

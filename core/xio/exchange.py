@@ -8,6 +8,7 @@ import socket
 import threading
 from contextlib import suppress
 
+from pyglobus.core import files
 from pyglobus.core.xio.socket import XioSocket
 
 #: Bytes that are moved at once.
@@ -47,9 +48,7 @@ def exchange(sock: XioSocket, source: int | None, sink: int | None) -> tuple[int
     received = 0
     while piece := sock.recv(_PIECE):
         received += len(piece)
-        view = memoryview(piece)
-        while view:
-            view = view[os.write(sink, view) :]
+        files.write_all(sink, piece)
     if failures:
         raise failures[0]
     return sent, received

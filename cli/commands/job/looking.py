@@ -71,7 +71,7 @@ def output_(*, output: Output, job: str, timeout: float | None) -> int | None:
 
 def _follow(output: Output, name: str, timeout: float | None, *, watched: bool) -> int | None:
     from pyglobus.cli.jobrun import Manner, Run
-    from pyglobus.cli.jobs import write_all
+    from pyglobus.core.files import write_all
     from pyglobus.core.gram.description import Wishes
     from pyglobus.core.gram.outlet import Outlet, Paths
     from pyglobus.core.gram.records import Records, Spool
