@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from pyglobus.core import errors
-from pyglobus.core.rls import schema
+from pyglobus.core.rls import schema, sqlite
 from pyglobus.core.rls.methods import METHODS
 from pyglobus.core.rls.replies import Replies, Reply, request
 from pyglobus.core.rls.requests import Requests, failed
@@ -38,8 +38,8 @@ class Catalogue(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.database = schema.connect(":memory:")
-        self.database.executescript("".join(schema.LRC))
+        self.database = sqlite.File(":memory:", schema.LRC).connect(reading=False)
+        self.database.executescript("".join(schema.LRC.scripts(sqlite.DIALECT)))
         self.store = Store(self.database, interval=0)
         self.requests, self.replies = Requests(), Replies()
         self.pairs: list[tuple[str, str]] = []

@@ -433,7 +433,7 @@ def test_a_slow_scan_stops_nobody(server: Server, wire: Wire) -> None:
 
 
 def test_a_database_that_is_locked_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pyglobus.core.rls.schema._BUSY", 0.05)
+    monkeypatch.setattr("pyglobus.core.rls.sqlite._BUSY", 0.05)
     with Server(configured(tmp_path)) as server:
         wire = Wire(server.url)
         other = sqlite3.connect(tmp_path / "lrc.db", isolation_level=None)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 import re
-import sqlite3
 from collections.abc import Iterable
 
 from pyglobus.core.rls import patterns
 from pyglobus.core.rls.catalogue import MOST_NAME, Catalogue, Row, check_name, kind_of
+from pyglobus.core.rls.database import ALL_ROWS
 from pyglobus.core.rls.results import Operator, Refusal, Result, ValueType
 
 Value = str | int | float
@@ -35,7 +35,7 @@ _CONDITIONS = {
     Operator.BETWEEN: "AND v.value BETWEEN ? AND ?",
     Operator.LIKE: "AND v.value LIKE ? ESCAPE '\\'",
 }
-#: SQLite's integers have 64 bits.
+#: Integers of the databases have 64 bits.
 _INTEGERS = range(-(1 << 63), 1 << 63)
 _DATE = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)[ T]?(\d\d):?(\d\d):?(\d\d)", re.ASCII)
 
@@ -78,7 +78,7 @@ class Attributes:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
-        self._database: sqlite3.Connection = catalogue.database
+        self._database = catalogue.database
 
     # What there can be -----------------------------------------------------------------------------------------------
 
@@ -155,7 +155,7 @@ class Attributes:
         return found
 
     def search(
-        self, name: str, objtype: int, operator: int, operands: tuple[str, str], limit: int = -1, offset: int = 0
+        self, name: str, objtype: int, operator: int, operands: tuple[str, str], limit: int = ALL_ROWS, offset: int = 0
     ) -> list[Row]:
         """Key, type and value of all names whose value compares so, by key."""
         kind = kind_of(objtype)

@@ -8,10 +8,10 @@ writes then, so that one that raises `Refusal` has written nothing.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Iterator
 
 from pyglobus.core.rls import patterns
+from pyglobus.core.rls.database import ALL_ROWS, Database
 from pyglobus.core.rls.results import ObjectType, Refusal, Result
 
 #: Bytes of a name. Everything else that this project may keep it in can index so much.
@@ -52,7 +52,7 @@ def check_name(name: str) -> None:
 class Catalogue:
     """Mappings, on one connection."""
 
-    def __init__(self, database: sqlite3.Connection) -> None:
+    def __init__(self, database: Database) -> None:
         self.database = database
         #: Logical names that have come (True) or gone, in order.
         self.changes: list[tuple[bool, str]] = []
@@ -115,11 +115,11 @@ class Catalogue:
         lfn_id, pfn_id = self._id("lfn", lfn), self._id("pfn", pfn)
         return lfn_id is not None and pfn_id is not None and self._mapped(lfn_id, pfn_id)
 
-    def lookup(self, kind: str, name: str, limit: int = -1, offset: int = 0) -> list[Row]:
+    def lookup(self, kind: str, name: str, limit: int = ALL_ROWS, offset: int = 0) -> list[Row]:
         """The mappings of a logical (``lfn``) or physical name, in the order in which they have come to be."""
         return self.database.execute(_BY_NAME[kind], (name, limit, offset)).fetchall()
 
-    def match(self, kind: str, pattern: str, limit: int = -1, offset: int = 0) -> list[Row]:
+    def match(self, kind: str, pattern: str, limit: int = ALL_ROWS, offset: int = 0) -> list[Row]:
         """The mappings of all names that a pattern fits, by name."""
         like, first, last = patterns.read(pattern)
         return self.database.execute(_BY_PATTERN[kind], (first, last, like, limit, offset)).fetchall()
@@ -158,9 +158,8 @@ class Catalogue:
         return None if row is None else int(row[0])
 
     def _new(self, kind: str, name: str) -> int:
-        made = self.database.execute(f"INSERT INTO t_{kind} (name, ref) VALUES (?, 1)", (name,)).lastrowid
-        assert made is not None
-        return made
+        statement = f"INSERT INTO t_{kind} (name, ref) VALUES (?, 1) RETURNING id"
+        return int(self.database.execute(statement, (name,)).fetchone()[0])
 
     def _counted(self, kind: str, name: str) -> int:
         identity = self._id(kind, name)

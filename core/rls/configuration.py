@@ -2,7 +2,7 @@
 """What can be chosen about a server: the keywords of globus-rls-server.conf, their defaults, and the file.
 
 A line is a keyword, blanks, and a value; ``#`` begins a comment line. Keywords of the original that mean nothing here
-(sizes of pools, a password for a database server, Bloom filters) are read, and named by `Configuration.idle`.
+(sizes of pools, Bloom filters) are read, and named by `Configuration.idle`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _ALIASES = {
 }
 _IDLE = frozenset(
     (
-        "db_user", "db_pwd", "maxthreads", "startthreads", "maxfreethreads", "maxbackoff", "lrc_update_bf",
+        "maxthreads", "startthreads", "maxfreethreads", "maxbackoff", "lrc_update_bf",
         "update_bf_int", "update_bf", "lrc_update_factor", "update_factor", "lrc_bloomfilter_numhash",
         "lrc_bloomfilter_ratio", "rli_bloomfilter", "rli_bloomfilter_dir", "loglevel",
     )
@@ -56,6 +56,8 @@ class Configuration:
     rli_server: bool = False
     lrc_dbname: str = "lrcdb"
     rli_dbname: str = "rlidb"
+    db_user: str = ""
+    db_pwd: str = field(default="", repr=False)
     timeout: int = 30
     idletimeout: int = 900
     maxconnections: int = 100

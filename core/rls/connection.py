@@ -10,12 +10,12 @@ has been sent; all others go on meanwhile.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import time
 from typing import TYPE_CHECKING
 
 from pyglobus.core import errors
 from pyglobus.core.rls.acl import NONE
+from pyglobus.core.rls.database import FAULTS
 from pyglobus.core.rls.methods import Kind
 from pyglobus.core.rls.requests import WELCOME, Request, Requests, failed
 from pyglobus.core.rls.results import Refusal, Result
@@ -179,7 +179,7 @@ class Connection(asyncio.Protocol):
                 self._serve(request)
             except Refusal as refusal:
                 self._transport.write(failed(refusal))
-            except (sqlite3.Error, MemoryError) as error:
+            except FAULTS as error:
                 self._transport.write(failed(Refusal(Result.DBERROR, str(error))))
 
     def _serve(self, request: Request) -> None:
@@ -201,12 +201,15 @@ class Connection(asyncio.Protocol):
         shelf = self._server.shelf(method.name)
         if method.kind is Kind.CHANGE:
             self._busy = True
-            shelf.writer.submit(lambda store: answer(store, method.name, strings), self._answer, len(strings) or 1)
+            shelf.writer.submit((method.name, strings), self._answer, len(strings) or 1)
         elif method.kind is Kind.SCAN or len(strings) > _FEW:
             self._busy = True
             self._server.compute(lambda: shelf.read(method.name, strings), self._answer)
-        else:
+        elif shelf.swift:
             self._transport.write(answer(shelf.store, method.name, strings))
+        else:
+            self._busy = True
+            shelf.ask((method.name, strings), self._answer)
 
     def _answer(self, outcome: bytes | BaseException) -> None:
         """The reply to the request that was being served."""
@@ -234,6 +237,6 @@ def refusal_of(error: BaseException) -> Refusal:
     """What a client is told of an error."""
     if isinstance(error, Refusal):
         return error
-    if isinstance(error, (sqlite3.Error, MemoryError)):
+    if isinstance(error, FAULTS):
         return Refusal(Result.DBERROR, str(error))
     return Refusal(Result.GLOBUSERR, type(error).__name__)

@@ -8,11 +8,11 @@ number, its generation, so that no clock decides what is old; only the time of t
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 
 from pyglobus.core.rls import patterns
 from pyglobus.core.rls.catalogue import Row, check_name
+from pyglobus.core.rls.database import ALL_ROWS, Database
 from pyglobus.core.rls.results import Refusal, Result
 
 #: A catalogue may be so much later than it said.
@@ -24,17 +24,17 @@ _JOIN = "FROM t_lfn l JOIN t_map m ON m.lfn_id = l.id JOIN t_lrc c ON c.id = m.l
 class Index:
     """Who knows what, on one connection."""
 
-    def __init__(self, database: sqlite3.Connection) -> None:
+    def __init__(self, database: Database) -> None:
         self.database = database
 
     # Queries ---------------------------------------------------------------------------------------------------------
 
-    def lookup(self, lfn: str, limit: int = -1, offset: int = 0) -> list[Row]:
+    def lookup(self, lfn: str, limit: int = ALL_ROWS, offset: int = 0) -> list[Row]:
         """The name with each catalogue that knows it, in the order in which these have come."""
         query = f"SELECT l.name, c.name {_JOIN} WHERE l.name = ? ORDER BY m.lrc_id LIMIT ? OFFSET ?"
         return self.database.execute(query, (lfn, limit, offset)).fetchall()
 
-    def match(self, pattern: str, limit: int = -1, offset: int = 0) -> list[Row]:
+    def match(self, pattern: str, limit: int = ALL_ROWS, offset: int = 0) -> list[Row]:
         """`lookup` for all names that a pattern fits, by name."""
         like, first, last = patterns.read(pattern)
         query = (
@@ -71,8 +71,8 @@ class Index:
         check_name(lrc)
         self.database.execute(
             "INSERT INTO t_lrc (name, lastupdate, updateinterval, generation) VALUES (?, ?, ?, 1)"
-            " ON CONFLICT (name) DO UPDATE SET updateinterval = excluded.updateinterval, generation = generation + 1,"
-            " lastupdate = excluded.lastupdate",
+            " ON CONFLICT (name) DO UPDATE SET updateinterval = excluded.updateinterval,"
+            " generation = t_lrc.generation + 1, lastupdate = excluded.lastupdate",
             (lrc, now, interval),
         )
 
@@ -82,7 +82,9 @@ class Index:
             check_name(name)
         identity, generation = self._require(lrc)
         self.database.execute("UPDATE t_lrc SET lastupdate = ? WHERE id = ?", (now, identity))
-        self.database.executemany("INSERT OR IGNORE INTO t_lfn (name) VALUES (?)", ((name,) for name in names))
+        self.database.executemany(
+            "INSERT INTO t_lfn (name) VALUES (?) ON CONFLICT DO NOTHING", ((name,) for name in names)
+        )
         self.database.executemany(
             "INSERT INTO t_map (lfn_id, lrc_id, generation) SELECT id, ?, ? FROM t_lfn WHERE name = ?"
             " ON CONFLICT (lfn_id, lrc_id) DO UPDATE SET generation = excluded.generation",
@@ -110,8 +112,8 @@ class Index:
         ``stale`` seconds: their names are returned.
         """
         late = self.database.execute(
-            "SELECT id, name FROM t_lrc"
-            " WHERE lastupdate + CASE WHEN updateinterval > 0 THEN updateinterval * ? ELSE ? END < ?",
+            "SELECT id, name FROM t_lrc WHERE lastupdate"
+            " + CASE WHEN updateinterval > 0 THEN updateinterval * CAST(? AS DOUBLE PRECISION) ELSE ? END < ?",
             (LATE, stale, now),
         ).fetchall()
         for identity, _ in late:

@@ -1,89 +1,82 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The databases of a server: their tables, how these are brought up to date, and how a connection is opened.
+"""The tables of a server's databases, step by step: each script of `LRC` or `RLI` brings them one version further.
 
-They are SQLite files in WAL mode, so that readers see the last committed state and wait for nobody. A commit returns
-when the log is on the disk (``synchronous=full``): what has been acknowledged is durable. Each step of `LRC` or `RLI`
-brings the tables one version further; the version is the file's ``user_version``.
+A script is written once for all databases. What these call differently stands in it in braces: ``{identity}`` a row's
+own number, ``{text}`` names that are compared by their bytes, ``{integer}`` of 64 bits, ``{real}``, ``{binary}``, and
+``{clustered}`` behind a table whose rows lie in the order of its key. A script that has been in a release is never
+changed: what comes later is a further script.
 """
 
 from __future__ import annotations
 
-import os
-import sqlite3
-from collections.abc import Sequence
+from typing import NamedTuple
 
 from pyglobus.core import errors
 
 _NAMES = """
-CREATE TABLE t_lfn (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, ref INTEGER NOT NULL);
-CREATE TABLE t_pfn (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, ref INTEGER NOT NULL);
-CREATE TABLE t_map (lfn_id INTEGER NOT NULL, pfn_id INTEGER NOT NULL, PRIMARY KEY (lfn_id, pfn_id)) WITHOUT ROWID;
+CREATE TABLE t_lfn (id {identity}, name {text} NOT NULL UNIQUE, ref {integer} NOT NULL);
+CREATE TABLE t_pfn (id {identity}, name {text} NOT NULL UNIQUE, ref {integer} NOT NULL);
+CREATE TABLE t_map (lfn_id {integer} NOT NULL, pfn_id {integer} NOT NULL, PRIMARY KEY (lfn_id, pfn_id)) {clustered};
 CREATE INDEX t_map_pfn ON t_map (pfn_id, lfn_id);
 """
 _ATTRIBUTES = """
 CREATE TABLE t_attribute (
-    id INTEGER PRIMARY KEY, name TEXT NOT NULL, objtype INTEGER NOT NULL, type INTEGER NOT NULL, UNIQUE (name, objtype)
+    id {identity}, name {text} NOT NULL, objtype {integer} NOT NULL, type {integer} NOT NULL, UNIQUE (name, objtype)
 );
 """ + "".join(
-    f"CREATE TABLE t_{kind}_attr (obj_id INTEGER NOT NULL, attr_id INTEGER NOT NULL, value {type_} NOT NULL,"
-    f" PRIMARY KEY (obj_id, attr_id)) WITHOUT ROWID;\n"
+    f"CREATE TABLE t_{kind}_attr (obj_id {{integer}} NOT NULL, attr_id {{integer}} NOT NULL, value {type_} NOT NULL,"
+    f" PRIMARY KEY (obj_id, attr_id)) {{clustered}};\n"
     f"CREATE INDEX t_{kind}_attr_value ON t_{kind}_attr (attr_id, value, obj_id);\n"
-    for kind, type_ in (("str", "TEXT"), ("int", "INTEGER"), ("flt", "REAL"), ("date", "TEXT"))
+    for kind, type_ in (("str", "{text}"), ("int", "{integer}"), ("flt", "{real}"), ("date", "{text}"))
 )
 _TARGETS = """
 CREATE TABLE t_rli (
-    id INTEGER PRIMARY KEY, flags INTEGER NOT NULL, name TEXT NOT NULL UNIQUE, lastupdate INTEGER NOT NULL DEFAULT 0
+    id {identity}, flags {integer} NOT NULL, name {text} NOT NULL UNIQUE, lastupdate {integer} NOT NULL DEFAULT 0
 );
 CREATE TABLE t_rlipartition (
-    rli_id INTEGER NOT NULL, pattern TEXT NOT NULL, PRIMARY KEY (rli_id, pattern)
-) WITHOUT ROWID;
+    rli_id {integer} NOT NULL, pattern {text} NOT NULL, PRIMARY KEY (rli_id, pattern)
+) {clustered};
 """
 _INDEX = """
-CREATE TABLE t_lfn (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE t_lfn (id {identity}, name {text} NOT NULL UNIQUE);
 CREATE TABLE t_lrc (
-    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, lastupdate INTEGER NOT NULL, updateinterval INTEGER NOT NULL,
-    generation INTEGER NOT NULL
+    id {identity}, name {text} NOT NULL UNIQUE, lastupdate {integer} NOT NULL, updateinterval {integer} NOT NULL,
+    generation {integer} NOT NULL
 );
 CREATE TABLE t_map (
-    lfn_id INTEGER NOT NULL, lrc_id INTEGER NOT NULL, generation INTEGER NOT NULL, PRIMARY KEY (lfn_id, lrc_id)
-) WITHOUT ROWID;
+    lfn_id {integer} NOT NULL, lrc_id {integer} NOT NULL, generation {integer} NOT NULL, PRIMARY KEY (lfn_id, lrc_id)
+) {clustered};
 CREATE INDEX t_map_lrc ON t_map (lrc_id, generation);
 """
 
-#: The versions of a catalogue's and of an index's tables, one script each.
-LRC = (_NAMES + _ATTRIBUTES + _TARGETS,)
-RLI = (_INDEX,)
 
-#: Seconds that a connection waits for another process that writes.
-_BUSY = 10.0
+class Dialect(NamedTuple):
+    """What a database calls the things in braces."""
 
-
-def connect(path: str, *, reading: bool = False) -> sqlite3.Connection:
-    """A connection in which every statement is its own transaction unless one is begun."""
-    connection = sqlite3.connect(path, timeout=_BUSY, isolation_level=None, check_same_thread=False)
-    for setting in ("synchronous=full", "cache_size=-16384", "case_sensitive_like=on", f"query_only={int(reading)}"):
-        connection.execute(f"PRAGMA {setting}")
-    return connection
+    identity: str
+    text: str
+    integer: str
+    real: str
+    binary: str
+    clustered: str
 
 
-def prepare(path: str, versions: Sequence[str]) -> None:
-    """Make the file, or bring its tables up to date. Raises `errors.ConfigurationError` for a file that is no such
-    database, or of a later version than this program knows.
-    """
-    try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        connection = connect(path)
-        try:
-            connection.execute("PRAGMA journal_mode=wal")
-            found = int(connection.execute("PRAGMA user_version").fetchone()[0])
-            if found > len(versions):
-                why = f"its tables have version {found}, and this program knows {len(versions)}"
-                raise errors.ConfigurationError("cannot open database", where=path, why=why)
-            for number in range(found, len(versions)):
-                connection.executescript(f"BEGIN IMMEDIATE;{versions[number]}PRAGMA user_version={number + 1};COMMIT;")
-        finally:
-            connection.close()
-    except OSError as error:
-        raise errors.ConfigurationError("cannot open database", where=path, why=error.strerror) from error
-    except sqlite3.Error as error:
-        raise errors.ConfigurationError("cannot open database", where=path, why=str(error)) from error
+class Schema(NamedTuple):
+    """The tables of a catalogue (``lrc``) or an index (``rli``), one script for each version."""
+
+    name: str
+    versions: tuple[str, ...]
+
+    def scripts(self, dialect: Dialect) -> list[str]:
+        """The scripts for a database."""
+        return [script.format(**dialect._asdict()) for script in self.versions]
+
+    def check(self, version: int, where: str) -> None:
+        """Raise `errors.ConfigurationError` for tables of a version that this program does not know."""
+        if version > len(self.versions):
+            why = f"its tables have version {version}, and this program knows {len(self.versions)}"
+            raise errors.ConfigurationError("cannot open database", where=where, why=why)
+
+
+LRC = Schema("lrc", (_NAMES + _ATTRIBUTES + _TARGETS,))
+RLI = Schema("rli", (_INDEX,))

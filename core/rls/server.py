@@ -23,6 +23,7 @@ from pyglobus.core.rls import acl, schema
 from pyglobus.core.rls.address import Address
 from pyglobus.core.rls.configuration import RUNNING, Configuration
 from pyglobus.core.rls.connection import Connection
+from pyglobus.core.rls.database import opened
 from pyglobus.core.rls.requests import DONE, listed, record
 from pyglobus.core.rls.results import Refusal, Result
 from pyglobus.core.rls.service import Store, number
@@ -107,15 +108,13 @@ class Server:
         chosen = self.configuration
         deliver = self._loop.call_soon_threadsafe
         if chosen.rli_server:
-            self._rli = Shelf(chosen.rli_dbname, schema.RLI, interval=0, deliver=deliver, committed=lambda _: None)
+            storage = opened(chosen.rli_dbname, schema.RLI, chosen.db_user, chosen.db_pwd)
+            self._rli = Shelf(storage, interval=0, deliver=deliver, committed=lambda _: None)
         if chosen.lrc_server:
             self._updater = Updater(self)
+            storage = opened(chosen.lrc_dbname, schema.LRC, chosen.db_user, chosen.db_pwd)
             self._lrc = Shelf(
-                chosen.lrc_dbname,
-                schema.LRC,
-                interval=chosen.lrc_update_ll,
-                deliver=deliver,
-                committed=self._updater.committed,
+                storage, interval=chosen.lrc_update_ll, deliver=deliver, committed=self._updater.committed
             )
             self._updater.start(self._lrc)
         for shelf in filter(None, (self._lrc, self._rli)):

@@ -7,13 +7,12 @@ answer with a list of what has failed, each part is refused by itself.
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from pyglobus.core.rls import schema
 from pyglobus.core.rls.attributes import Attributes
 from pyglobus.core.rls.catalogue import Catalogue, Row, kind_of
+from pyglobus.core.rls.database import Database
 from pyglobus.core.rls.index import Index
 from pyglobus.core.rls.requests import COMPLETE, CUT, DONE, listed, record
 from pyglobus.core.rls.results import ObjectType, Refusal, Result
@@ -27,31 +26,38 @@ _MISSING = {"lfn": Result.LFN_NEXIST, "pfn": Result.PFN_NEXIST, "lrc": Result.LR
 class Store:
     """A catalogue or an index on a connection of its own; ``limit`` is the server's result_limit."""
 
-    def __init__(self, database: sqlite3.Connection, *, interval: int) -> None:
+    def __init__(self, database: Database, *, interval: int) -> None:
         self.limit = 0
         self.catalogue = Catalogue(database)
         self.attributes = Attributes(self.catalogue)
         self.targets = Targets(database, interval)
         self.index = Index(database)
 
-    @classmethod
-    def open(cls, path: str, *, reading: bool, interval: int) -> tuple[sqlite3.Connection, Store]:
-        """One on a new connection."""
-        database = schema.connect(path, reading=reading)
-        return database, cls(database, interval=interval)
-
 
 Strings = list[str]
 Handler = Callable[[Store, Strings], bytes]
+#: What is to be done with a store: a request, by its method and strings, or something of the server's own.
+Work = tuple[str, Sequence[bytes]] | Callable[[Store], bytes]
 
 
 def answer(store: Store, name: str, strings: Sequence[bytes]) -> bytes:
-    """The reply to a request. Raises `Refusal`, and `sqlite3.Error`."""
+    """The reply to a request. Raises `Refusal`, and `database.FAULTS`."""
     try:
         decoded = [value.decode() for value in strings]
     except UnicodeDecodeError:
         raise Refusal(Result.BADARG, "not UTF-8") from None
     return HANDLERS[name](store, decoded)
+
+
+def perform(store: Store, works: Sequence[Work]) -> list[bytes | BaseException]:
+    """The replies to several requests, each of which is refused by itself. Raises `database.FAULTS`."""
+    replies: list[bytes | BaseException] = []
+    for work in works:
+        try:
+            replies.append(answer(store, *work) if isinstance(work, tuple) else work(store))
+        except Refusal as refusal:
+            replies.append(refusal)
+    return replies
 
 
 def number(text: str) -> int:

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One database of a server, with all that reads and writes it: a connection of the event loop's, one for each thread
-that reads, and the thread that writes.
+"""One database of a server, with all that reads and writes it: a connection of the event loop's where it is swift, one
+for each thread that reads, and the thread that writes.
 """
 
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 
-from pyglobus.core.rls import schema
-from pyglobus.core.rls.service import Store, answer
+from pyglobus.core.rls.database import FAULTS, Database, Storage
+from pyglobus.core.rls.gatherer import Gatherer
+from pyglobus.core.rls.service import Store, Work, answer
 from pyglobus.core.rls.writer import Writer
 
 
@@ -20,36 +20,39 @@ class Shelf:
 
     def __init__(
         self,
-        path: str,
-        versions: Sequence[str],
+        storage: Storage,
         *,
         interval: int,
         deliver: Callable[[Callable[[], None]], object],
         committed: Callable[[Store], None],
     ) -> None:
-        """Make the file or bring it up to date, and open it. Raises `errors.ConfigurationError`."""
-        schema.prepare(path, versions)
-        self.path = path
+        """Make the tables or bring them up to date, and open it. Raises `errors.ConfigurationError`."""
+        storage.prepare()
+        #: Whether the event loop may read from `store`; otherwise it has to `ask`.
+        self.swift = storage.swift
+        self._storage = storage
         self._interval = interval
         self._local = threading.local()
         self._lock = threading.Lock()
-        self._open: list[sqlite3.Connection] = []
+        self._open: list[Database] = []
         self._limit = 0
-        #: What the event loop reads from.
-        self.store = self.reader()
+        self._gatherer: Gatherer | None = None
+        if self.swift:
+            #: What the event loop reads from.
+            self.store = self.reader()
+        else:
+            self._gatherer = Gatherer(self.reader, deliver)
         #: What changes it.
-        self.writer = Writer(
-            "rls-writer", lambda: Store.open(path, reading=False, interval=interval), deliver, committed
-        )
+        self.writer = Writer("rls-writer", self._writable, deliver, committed)
 
     def reader(self) -> Store:
         """The store that the calling thread reads from."""
         store: Store | None = getattr(self._local, "store", None)
         if store is None:
-            database, store = Store.open(self.path, reading=True, interval=self._interval)
+            database = self._storage.connect(reading=True)
             with self._lock:
                 self._open.append(database)
-            self._local.store = store
+            store = self._local.store = Store(database, interval=self._interval)
         store.limit = self._limit
         return store
 
@@ -57,14 +60,27 @@ class Shelf:
         """Answer a request that changes nothing, in the calling thread."""
         return answer(self.reader(), name, strings)
 
+    def ask(self, work: Work, done: Callable[[bytes | BaseException], None]) -> None:
+        """Answer a request that changes nothing, in a thread, together with those of other clients."""
+        assert self._gatherer is not None
+        self._gatherer.submit(work, done)
+
     def limit(self, rows: int) -> None:
         """Give no more rows at a time; 0: as many as there are."""
-        self._limit = self.store.limit = rows
+        self._limit = rows
+        if self.swift:
+            self.store.limit = rows
 
     def close(self) -> None:
         """Write what is waiting, and close."""
+        if self._gatherer is not None:
+            self._gatherer.close()
         self.writer.close()
         with self._lock:
             while self._open:
-                with contextlib.suppress(sqlite3.Error):
+                with contextlib.suppress(*FAULTS):
                     self._open.pop().close()
+
+    def _writable(self) -> tuple[Database, Store]:
+        database = self._storage.connect(reading=False)
+        return database, Store(database, interval=self._interval)

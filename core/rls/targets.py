@@ -3,18 +3,17 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 from pyglobus.core import errors
 from pyglobus.core.rls.address import Address
 from pyglobus.core.rls.catalogue import Row
+from pyglobus.core.rls.database import Database
 from pyglobus.core.rls.results import Refusal, Result
 
 
 class Targets:
     """The list in a catalogue's database."""
 
-    def __init__(self, database: sqlite3.Connection, interval: int) -> None:
+    def __init__(self, database: Database, interval: int) -> None:
         self._database = database
         self._interval = interval
         #: Whether the list has changed since somebody looked; it may be said too often.
@@ -36,7 +35,8 @@ class Targets:
             if not pattern or self._database.execute(query, (identity, pattern)).fetchone():
                 raise Refusal(Result.RLI_EXIST, url)
         else:
-            identity = self._database.execute("INSERT INTO t_rli (flags, name) VALUES (?, ?)", (flags, url)).lastrowid
+            statement = "INSERT INTO t_rli (flags, name) VALUES (?, ?) RETURNING id"
+            identity = int(self._database.execute(statement, (flags, url)).fetchone()[0])
         self.changed = True
         if pattern:
             self._database.execute("INSERT INTO t_rlipartition VALUES (?, ?)", (identity, pattern))

@@ -9,22 +9,24 @@ cannot take the others with it.
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
+from pyglobus.core.rls.database import FAULTS, Database, Fault
 from pyglobus.core.rls.results import Refusal, Result
-from pyglobus.core.rls.service import Store
+from pyglobus.core.rls.service import Store, Work, perform
 
 #: Changes of one transaction: so long the first of them waits for the others.
 _MOST = 500
+#: How often a transaction is begun that others, or a restart of the database, have made impossible.
+_TRIES = 3
 
 
 class Change(NamedTuple):
     """What is to be done, and who is told the outcome. ``weight``: how many names it is about."""
 
-    work: Callable[[Store], bytes]
+    work: Work
     done: Callable[[bytes | BaseException], None]
     weight: int
 
@@ -35,7 +37,7 @@ class Writer:
     def __init__(
         self,
         name: str,
-        open_store: Callable[[], tuple[sqlite3.Connection, Store]],
+        open_store: Callable[[], tuple[Database, Store]],
         deliver: Callable[[Callable[[], None]], object],
         committed: Callable[[Store], None],
     ) -> None:
@@ -51,9 +53,7 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def submit(
-        self, work: Callable[[Store], bytes], done: Callable[[bytes | BaseException], None], weight: int = 1
-    ) -> None:
+    def submit(self, work: Work, done: Callable[[bytes | BaseException], None], weight: int = 1) -> None:
         """Do ``work`` soon, and tell ``done`` what it gives or raises, once that is durable."""
         with self._condition:
             self._waiting.append(Change(work, done, weight))
@@ -90,28 +90,22 @@ class Writer:
             return batch
 
     def _transaction(
-        self, database: sqlite3.Connection, store: Store, batch: list[Change]
+        self, database: Database, store: Store, batch: list[Change], tries: int = _TRIES
     ) -> list[bytes | BaseException]:
         before = len(store.catalogue.changes)
         try:
-            database.execute("BEGIN IMMEDIATE")
-            outcomes = [_attempt(change, store) for change in batch]
-            database.execute("COMMIT")
-        except (sqlite3.Error, MemoryError) as error:
+            database.begin()
+            outcomes = perform(store, [change.work for change in batch])
+            database.commit()
+        except FAULTS as error:
             del store.catalogue.changes[before:]
-            if database.in_transaction:
-                database.execute("ROLLBACK")
-            if len(batch) == 1:
-                return [Refusal(Result.DBERROR, str(error))]
+            database.rollback()
+            if isinstance(error, Fault) and error.passing and tries > 1:
+                return self._transaction(database, store, batch, tries - 1)
+            if len(batch) == 1 or (isinstance(error, Fault) and error.gone):
+                return [Refusal(Result.DBERROR, str(error)) for _ in batch]
             return [outcome for change in batch for outcome in self._transaction(database, store, [change])]
         return outcomes
-
-
-def _attempt(change: Change, store: Store) -> bytes | BaseException:
-    try:
-        return change.work(store)
-    except Refusal as refusal:
-        return refusal
 
 
 def _tell(pairs: list[tuple[Change, bytes | BaseException]]) -> None:
