@@ -67,6 +67,9 @@ def blank_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
                 patch.delenv(name)
         patch.setenv("HOME", str(home))
         patch.setenv("LC_ALL", "C.UTF-8")
+        # What a shell without job control starts in the background ignores it, and so would all that tests start.
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         yield home
 
 

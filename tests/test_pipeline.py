@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -444,20 +445,47 @@ def test_a_lost_connection_leaves_no_doubt(
     assert parts <= {record.remains for record in records.values()}
 
 
-@pytest.mark.parametrize(("receive", "paid"), [(False, 0.75), (True, 0.25)], ids=["put", "get"])
+@pytest.mark.parametrize("receive", [False, True], ids=["put", "get"])
+@pytest.mark.parametrize(
+    ("depth", "count", "least", "most"), [(64, 120, 0, 20), (1, 20, 19, 1000)], ids=["deep", "one-by-one"]
+)
 def test_no_round_trip_is_paid_for_each_file(
-    grid: Sandbox, open_pipeline: Open, served: Path, tmp_path: Path, receive: bool, paid: float
+    grid: Sandbox,
+    open_pipeline: Open,
+    served: Path,
+    tmp_path: Path,
+    receive: bool,
+    depth: int,
+    count: int,
+    least: int,
+    most: int,
 ) -> None:
-    """A get pays for none. A put pays the half of one, the way of the reply that lets its data go."""
-    count, round_trip, login = 120, 0.05, 1.5
+    """Counted, not timed: how often a command for a file waited for the answer to another one. With one command out at
+    a time each does.
+    """
+    log = tmp_path / "log"
     fill(served if receive else tmp_path, count)
-    with Distance(grid.servers["gridftp"].port, round_trip) as far:
-        started = time.monotonic()
-        pipeline = open_pipeline(port=far.port, depth=64, receive=receive)
+    with Distance(grid.servers["gridftp"].port, 0.01) as far, log.open("wb") as file:
+        pipeline = open_pipeline(port=far.port, depth=depth, deepest=depth, receive=receive, debug_fd=file.fileno())
         pipeline.add(names(tmp_path, served, count))
         pipeline.end()
         assert states(drain(pipeline)) == [FileState.DONE] * count
-        assert time.monotonic() - started < count * round_trip * paid + login
+    assert least <= _round_trips(log.read_text(), "RETR /" if receive else "STOR /") <= most
+
+
+def _round_trips(log: str, verb: str) -> int:
+    """The length of the longest chain of commands of which each was given after the answer to the one before had come,
+    from the first with this beginning to the last. Answers come in the order of the commands.
+    """
+    come, out, found = 0, deque[int](), []
+    for line in log.splitlines():
+        if re.match("[2-5][0-9][0-9] ", line):
+            come = max(come, out.popleft() if out else 0)
+        elif re.match("[A-Z]{3,4}( |$)", line):
+            out.append(come + 1)
+            if line.startswith(verb):
+                found.append(come + 1)
+    return found[-1] - found[0]
 
 
 def _said(log: Path, pattern: str) -> int:
