@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from pyglobus.core import errors
-from pyglobus.core.gass import Access, Allow, Answer, Deny, Redirect, Request, Server, everybody
+from pyglobus.core.gass import Access, Allow, Answer, Client, Denial, Deny, Redirect, Request, Server, everybody
 from pyglobus.core.gass.message import APPEND
 from pyglobus.core.sandbox import Sandbox
 from pyglobus.core.sandbox.authority import Authority
@@ -233,10 +233,30 @@ def test_http_needs_a_policy(tmp_path: Path) -> None:
         Server(root=tmp_path, secure=False)
 
 
-def test_plain_http_at_an_https_port_gets_nothing(serve: Callable[..., Served]) -> None:
-    served = serve()
-    assert b"200" not in served.plain(b"GET / HTTP/1.1\r\n\r\n")
-    assert served.logged().outcome == "cut"
+def test_plain_http_at_an_https_port_is_told_so(serve: Callable[..., Served], url_copy: Runner, tmp_path: Path) -> None:
+    served = serve(everybody)
+    (served.root / "file").write_text("not without TLS")
+    url = f"http://localhost:{served.port}/file"
+    done = subprocess.run(["curl", "-sS", "--max-time", "20", url], check=True, capture_output=True, text=True)
+    assert done.stdout.startswith("400 this port is for https: ask with https://")
+    assert (served.logged().status, served.logged().outcome, served.logged().host) == (400, "denied", "127.0.0.1")
+    with pytest.raises(Denial, match="400 this port is for https"):
+        Client().put(DATA, url)
+    assert "this port is for https" in url_copy(url, f"file://{tmp_path}/got", check=False).stderr
+    assert served.plain(b"PUT /x HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 400 this port is for https")
+    assert served.plain(b"") == b""
+    assert b"not without" not in served.plain(b"\x16\x03\x01 no TLS\r\n\r\n")
+    url_copy(f"{served.url}/file", f"file://{tmp_path}/got")
+
+
+def test_tls_at_an_http_port_is_told_so(serve: Callable[..., Served], tmp_path: Path) -> None:
+    served = serve(everybody, secure=False)
+    url = f"https://localhost:{served.port}/file"
+    done = subprocess.run(["curl", "-sSk", "--max-time", "20", url], check=False, capture_output=True, text=True)
+    assert done.returncode == 35 and "wrong version number" in done.stderr
+    assert served.logged().reason == "this port is for http: ask with http://"
+    with pytest.raises(errors.Error, match="what answers does not speak GSI"):
+        Client().get(url, tmp_path / "got")
 
 
 def test_nothing_is_written_to_a_server_that_only_reads(http_server: Served, serve: Callable[..., Served]) -> None:

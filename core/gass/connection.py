@@ -10,13 +10,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from pyglobus.core import errors
-from pyglobus.core.gass import message
+from pyglobus.core.gass import greeting, message
 from pyglobus.core.gass.message import BadMessage, RequestHead
 from pyglobus.core.gass.place import Place
 from pyglobus.core.gass.policy import Allow, Deny, Operation, Policy, Redirect, Request
@@ -74,6 +75,7 @@ class Connection:
         self._status = 0
         self._rest = b""
         self._aborted = False
+        self._plain: socket.socket | None = None
 
     @property
     def waiting(self) -> bool:
@@ -91,6 +93,9 @@ class Connection:
     def abort(self) -> None:
         """End it; from any thread."""
         self._aborted = True
+        if (plain := self._plain) is not None:
+            with contextlib.suppress(OSError):
+                plain.shutdown(socket.SHUT_RDWR)
         self._sock.close()
 
     def run(self) -> Access | None:
@@ -98,13 +103,16 @@ class Connection:
         outcome: Outcome = "done"
         reason = ""
         try:
+            if not self._greet():
+                return None
             head = self._head()
             if head is None:
                 return None
             self._serve(head)
         except Refused as refusal:
             outcome, reason = refusal.outcome, str(refusal)
-            self._refuse(refusal)
+            if not self._status:
+                self._refuse(refusal)
         except Exception as error:  # whatever it is, it ends this connection alone
             if self._aborted and self._operation is None:
                 return None
@@ -121,14 +129,33 @@ class Connection:
 
     # The request -----------------------------------------------------------------------------------------------------
 
+    def _greet(self) -> bool:
+        """Begin the handshakes, unless the client has come to the wrong port; False: it says nothing."""
+        settings = self._exchange.settings
+        with self._sock.underlying() as plain:
+            self._plain = plain
+            if self._aborted:
+                return False
+            with contextlib.suppress(OSError):  # it may be gone
+                self._host = plain.getpeername()[0].removeprefix("::ffff:")
+            plain.settimeout(settings.head_seconds)
+            first = plain.recv(1, socket.MSG_PEEK)
+            why = greeting.misplaced(first, secure=settings.secure)
+            if why is not None:
+                self._asked, self._status = time.time(), 400
+                greeting.refuse(plain, why)
+                raise Refused(400, why)
+        self._plain = None
+        if first:
+            self._sock.begin()
+        return bool(first)
+
     def _head(self) -> RequestHead | None:
         data = b""
         while True:
             left = self._begun + self._exchange.settings.head_seconds - time.monotonic()
             self._sock.settimeout(max(left, 0.001))
             if not data:
-                address = self._sock.getpeername()
-                self._host = address[0] if isinstance(address, tuple) else ""
                 self._identity = self._sock.peer
             piece = self._sock.recv(1 << 16)
             if not piece:

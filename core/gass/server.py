@@ -221,7 +221,7 @@ class Server:
     def _accept(self, sock: XioSocket, exchange: Exchange) -> None:
         while not self._closing:
             try:
-                accepted = sock.accept_early()
+                accepted = sock.accept_early(begin=False)
             except OSError:
                 if not self._closing:
                     time.sleep(_BREATH)

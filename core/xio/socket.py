@@ -63,6 +63,7 @@ class XioSocket:
         self._server: XioServer | None = None
         self._bound: tuple[str | None, int] | None = None
         self._opening: Operation | None = None
+        self._unbegun: Stack | None = None
         self._release: Callable[[], None] | None = None
         self._streams = 0
         self._closed = False
@@ -113,6 +114,9 @@ class XioSocket:
     def _adopt(self, handle: XioHandle, target: str | None, stack: Stack) -> None:
         self._handle = handle
         self._release = released_with(self, lambda: _drop(handle))
+        self._open(handle, target, stack)
+
+    def _open(self, handle: XioHandle, target: str | None, stack: Stack) -> None:
         self._opening = handle.open(target, stack)
         self._opening.add_done_callback(lambda _done: stack.close())
 
@@ -201,9 +205,10 @@ class XioSocket:
         made._finish_open(limit if self._timeout is None else min(self._timeout, limit))
         return made, made.getpeername()
 
-    def accept_early(self) -> XioSocket:
+    def accept_early(self, *, begin: bool = True) -> XioSocket:
         """The next connection as soon as it is there: its handshakes go on by themselves, and its first operation waits
-        for their end. So one peer that is slow holds up no other.
+        for their end. So one peer that is slow holds up no other. Without ``begin`` they wait for `begin`, and until
+        then nothing can be done but `underlying` and `close`.
         """
         self._usable()
         server = self._server
@@ -215,8 +220,29 @@ class XioSocket:
         made._listens = True
         attributes = self.options.attributes(listens=True)
         stack = self._submit(lambda: Stack(self._layers, attributes), what="cannot accept a connection")
-        made._adopt(handle, None, stack)
+        made._unbegun = stack
+        made._handle = handle
+        made._release = released_with(made, lambda: _drop(handle))
+        if begin:
+            made.begin()
         return made
+
+    def begin(self) -> None:
+        """Begin the handshakes of a connection that `accept_early` has left alone."""
+        self._usable()
+        handle, stack, self._unbegun = self._handle, self._unbegun, None
+        if handle is None or stack is None:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        self._open(handle, None, stack)
+
+    def underlying(self) -> socket.socket:
+        """A socket of the system of its own for the same connection, on tcp: to look, before `begin`, at what comes."""
+        self._usable()
+        handle = self._handle
+        if handle is None:
+            raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
+        copy = self._submit(lambda: os.dup(handle.descriptor()), what="cannot look at a connection")
+        return socket.socket(fileno=copy)
 
     # Data ------------------------------------------------------------------------------------------------------------
 
@@ -351,6 +377,10 @@ class XioSocket:
         if self._opening is not None:
             self._opening.cancel()
             self._opening = None
+        unbegun, self._unbegun = self._unbegun, None
+        if unbegun is not None:
+            with contextlib.suppress(EngineError):
+                engine().submit(unbegun.close).result()
         traffic, self._traffic = self._traffic, None
         if traffic is not None:
             traffic.leave()
