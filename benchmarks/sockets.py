@@ -60,10 +60,10 @@ def compiled(directory: Path, name: str, *modules: str) -> Path:
     """A program of C beside this file, with the libraries that it is linked with."""
     compiler = shutil.which("cc") or "gcc"
     query = ["pkg-config", "--cflags", "--libs", *modules]
-    flags = subprocess.run(query, capture_output=True, text=True, check=True)
+    flags = subprocess.run(query, capture_output=True, text=True, check=True).stdout if modules else ""
     program = directory / name
     source = str(HERE / f"{name}.c")
-    subprocess.run([compiler, "-O2", "-o", str(program), source, *flags.stdout.split()], check=True)
+    subprocess.run([compiler, "-O2", "-o", str(program), source, *flags.split()], check=True)
     return program
 
 

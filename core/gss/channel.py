@@ -13,11 +13,9 @@ import socket
 import time
 
 from pyglobus.core import errors, faults
+from pyglobus.core.gss import records
 from pyglobus.core.gss.context import MOST_TOKEN, Context, Token
 
-# A TLS record (RFC 8446 section 5.1): type 20 to 25, major version 3, length in bytes 3 and 4; 26 is GSI's own.
-_HEADER = 5
-_TYPES = range(20, 27)
 # Bytes that are looked at for a flight of handshake records: long chains fill a quarter of it.
 _FLIGHT = 1 << 16
 # Plain text per token: above it, wrapping another piece costs nothing, and memory stays small.
@@ -80,17 +78,17 @@ class Channel:
     def _step(self, end: float | None) -> bytes:
         """Give the context what has come: a whole flight of records at once, if it is there."""
         self._arm(end)
-        records = _records(self._socket.recv(_FLIGHT, socket.MSG_PEEK))
-        if not records:  # it ends, or has not come as a whole, or is no record
+        flight = records.leading(self._socket.recv(_FLIGHT, socket.MSG_PEEK))
+        if not flight:  # it ends, or has not come as a whole, or is no record
             token = self._receive_token(end)
             if token is None:
                 raise EOFError
             return self.context.step(token)
-        taken = len(records)
+        taken = len(flight)
         try:
-            answer, taken = self.context.steps(records)
+            answer, taken = self.context.steps(flight)
         finally:  # what is left unread would turn the end of the connection into a reset
-            self._receive_exactly(sum(map(len, records[:taken])), end)
+            self._receive_exactly(sum(map(len, flight[:taken])), end)
         return answer
 
     def send(self, message: Token) -> None:
@@ -111,7 +109,7 @@ class Channel:
             message = self.context.unwrap(token)
             if message:
                 return message
-            if token[0] == _ALERT:
+            if token[0] == records.ALERT:
                 return b""  # the peer has said that it sends no more
 
     def close(self) -> None:
@@ -132,17 +130,17 @@ class Channel:
             self._socket.settimeout(left)
 
     def _send_token(self, token: bytes) -> None:
-        if not _is_record(token):
+        if not records.length(token):
             token = len(token).to_bytes(4) + token
         self._socket.sendall(token)
 
     def _receive_token(self, end: float | None) -> bytes | None:
-        header = self._receive_exactly(_HEADER, end, first=True)
+        header = self._receive_exactly(records.HEADER, end, first=True)
         if header is None:
             return None
-        if _is_record(header):
-            rest = self._receive_exactly(int.from_bytes(header[3:5]), end)
-            if header[0] == _MIC:
+        if size := records.length(header):
+            rest = self._receive_exactly(size - len(header), end)
+            if header[0] == records.SIGNED:
                 return header + (rest or b"") + self._rest_of_signed(rest or b"", end)
             return header + (rest or b"")
         length = int.from_bytes(header[:4])
@@ -168,23 +166,3 @@ class Channel:
                 raise errors.DataError("the connection has ended within a message", fault="truncated")
             parts += piece
         return bytes(parts)
-
-
-_ALERT = 21
-_MIC = 26
-
-
-def _records(data: bytes) -> list[bytes]:
-    """The whole TLS records at the beginning of ``data``."""
-    found, at = [], 0
-    while _is_record(data[at : at + _HEADER]) and data[at] != _MIC:
-        after = at + _HEADER + int.from_bytes(data[at + 3 : at + _HEADER])
-        if after > len(data):
-            break
-        found.append(data[at:after])
-        at = after
-    return found
-
-
-def _is_record(token: bytes) -> bool:
-    return len(token) >= _HEADER and token[0] in _TYPES and token[1] == 3

@@ -210,6 +210,10 @@ class Client:
         finally:
             self._socket.close()
 
+    def fileno(self) -> int:
+        """The socket's descriptor, for who waits for many of them or speaks the protocol itself."""
+        return self._socket.fileno()
+
     @property
     def closed(self) -> bool:
         """Whether it is, after `close` or an error."""
@@ -296,20 +300,16 @@ class Client:
 
     def _skip_records(self) -> None:
         """Take off what TLS sends behind a handshake, such as tickets; a server's own words begin with a digit."""
+        from pyglobus.core.gss import records
+
         buffer = b""
-        while True:
-            while len(buffer) >= 5 and buffer[0] in range(20, 24):
-                length = 5 + int.from_bytes(buffer[3:5])
-                if len(buffer) < length:
-                    break
-                buffer = buffer[length:]
-            if buffer and buffer[0] not in range(20, 24):
-                self._replies.feed(buffer)
-                return
+        while records.begins(buffer):
             data = self._socket.recv(_READ)
             if not data:
                 raise EOFError
             buffer += data
+            buffer = buffer[sum(map(len, records.leading(buffer))) :]
+        self._replies.feed(buffer)
 
     def _receive(self, method: Method | None) -> Reply:
         while True:

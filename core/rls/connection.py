@@ -4,7 +4,8 @@
 Its requests are answered one after the other. What takes microseconds (a name, some names) is done at once; what may
 look at all rows, and bulks, in a thread that reads; changes in the thread that writes, together with those of other
 clients. Until such an answer is there nothing more is read from this client, and neither while it does not take what it
-has been sent; all others go on meanwhile.
+has been sent; all others go on meanwhile. A query that comes as a whole and alone, which is what nearly all do, goes
+straight to what answers it: one table has been made of what this client may ask.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ import time
 from typing import TYPE_CHECKING
 
 from pyglobus.core import errors
+from pyglobus.core.rls import administration
 from pyglobus.core.rls.acl import NONE
 from pyglobus.core.rls.database import FAULTS
-from pyglobus.core.rls.methods import Kind
+from pyglobus.core.rls.methods import Kind, Permission
 from pyglobus.core.rls.requests import WELCOME, Request, Requests, failed
 from pyglobus.core.rls.results import Refusal, Result
-from pyglobus.core.rls.service import answer
+from pyglobus.core.rls.service import Point, answer
 
 if TYPE_CHECKING:
     from pyglobus.core.rls.login import Login
@@ -37,9 +39,12 @@ class Connection(asyncio.Protocol):
     def __init__(self, server: Server, login: Login | None) -> None:
         """``login``: what it begins with; None without authentication."""
         self._server = server
+        self._clients = server.clients
         self._login = login
         self._requests = Requests()
         self._permissions = NONE
+        self._points: dict[bytes, Point] = {}
+        self._ready = False  # nothing is under way, and nothing of a request has come
         self._busy = False
         self._held = False  # it does not take what it is sent
         self._reading = True
@@ -58,13 +63,20 @@ class Connection(asyncio.Protocol):
         transport.set_write_buffer_limits(_UNSENT)
         peer = transport.get_extra_info("peername")
         self.host = str(peer[0]) if peer else ""
-        if not self._server.enter(self):
+        if not self._clients.enter(self):
             transport.abort()
         elif self._login is None:
             self._welcome()
 
     def data_received(self, data: bytes) -> None:
         self.active = time.monotonic()
+        if self._ready:
+            strings = data.split(b"\0")
+            point = self._points.get(strings[0])
+            if point is not None and len(strings) == point[0] and not strings[-1]:
+                self._answer_at_once(point, strings[1:-1])
+                return
+            self._ready = False
         try:
             if self._login is not None:
                 self._log_in(self._login, data)
@@ -80,7 +92,7 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def pause_writing(self) -> None:
-        self._held = True
+        self._held, self._ready = True, False
 
     def resume_writing(self) -> None:
         self._held = False
@@ -89,10 +101,10 @@ class Connection(asyncio.Protocol):
             self._work()
 
     def connection_lost(self, _error: Exception | None) -> None:
-        self._busy = True  # nothing more is begun
+        self._busy, self._ready = True, False  # nothing more is begun
         if self._login is not None:
             self._login.close()
-        self._server.leave(self)
+        self._clients.leave(self)
 
     # What the server asks --------------------------------------------------------------------------------------------
 
@@ -114,10 +126,15 @@ class Connection(asyncio.Protocol):
     def permit(self) -> None:
         """Ask again what this client may do."""
         if self._login is None:
-            self._permissions = self._server.permissions(self)
+            self._allow(self._clients.permissions(self))
+
+    def _allow(self, permissions: frozenset[Permission]) -> None:
+        self._permissions = permissions
+        self._points = self._clients.points(permissions)
 
     def end(self) -> None:
         """Send what is to be sent, and close."""
+        self._ready = False
         self._transport.close()
 
     def abort(self) -> None:
@@ -128,11 +145,12 @@ class Connection(asyncio.Protocol):
 
     def _welcome(self) -> None:
         try:
-            self._permissions = self._server.admit(self)
+            self._allow(self._clients.admit(self))
         except Refusal as refusal:
             self._break(refusal)
             return
         self._transport.write(WELCOME)
+        self._ready = True
 
     def _log_in(self, login: Login, data: bytes) -> None:
         records = login.feed(data)
@@ -173,6 +191,7 @@ class Connection(asyncio.Protocol):
                 if not self._reading:
                     self._reading = True
                     self._transport.resume_reading()
+                self._ready = not self._requests.pending
                 return
             self.count += 1
             try:
@@ -182,21 +201,31 @@ class Connection(asyncio.Protocol):
             except FAULTS as error:
                 self._transport.write(failed(Refusal(Result.DBERROR, str(error))))
 
+    def _answer_at_once(self, point: Point, strings: list[bytes]) -> None:
+        self.count += 1
+        try:
+            reply = point[1](point[2], [string.decode() for string in strings])
+        except Refusal as refusal:
+            reply = failed(refusal)
+        except (UnicodeDecodeError, *FAULTS) as error:
+            reply = failed(refusal_of(error))
+        self._transport.write(reply)
+
     def _serve(self, request: Request) -> None:
         method, strings = request
         if method.permission is not None and method.permission not in self._permissions:
-            self._server.denied(self, method.name)
+            self._clients.denied(self, method.name)
             raise Refusal(Result.PERM, method.name)
         if method.name == "close":
             self._busy = True
             self._transport.close()
             return
         if method.kind is Kind.SERVER:
-            self._transport.write(self._server.control(method.name, strings))
+            self._transport.write(administration.control(self._server, method.name, strings))
             return
         if method.name == "stats":
             self._busy = True
-            self._server.compute(self._server.statistics, self._answer)
+            self._server.compute(lambda: administration.statistics(self._server), self._answer)
             return
         shelf = self._server.shelf(method.name)
         if method.kind is Kind.CHANGE:
@@ -226,8 +255,8 @@ class Connection(asyncio.Protocol):
 
     def _break(self, error: BaseException) -> None:
         """Say why, and end: nothing that comes now would be understood."""
-        self._busy = True
-        self._server.broken(self, error)
+        self._busy, self._ready = True, False
+        self._clients.broken(self, error)
         if isinstance(error, Refusal):
             self._transport.write(failed(error))
         self._transport.close()
@@ -239,4 +268,6 @@ def refusal_of(error: BaseException) -> Refusal:
         return error
     if isinstance(error, FAULTS):
         return Refusal(Result.DBERROR, str(error))
+    if isinstance(error, UnicodeDecodeError):
+        return Refusal(Result.BADARG, "not UTF-8")
     return Refusal(Result.GLOBUSERR, type(error).__name__)

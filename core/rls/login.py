@@ -9,22 +9,10 @@ runs them must be able to wait some milliseconds.
 from __future__ import annotations
 
 from pyglobus.core import errors, faults
-from pyglobus.core.gss import Context, Credential
+from pyglobus.core.gss import Context, Credential, records
 
-_HEADER = 5
-_TYPES = range(20, 24)
 #: Bytes of a whole handshake: long chains fill a tenth of it.
 _MOST = 1 << 18
-
-
-def record_at(data: bytes | bytearray, at: int = 0) -> int:
-    """The length of the TLS record (RFC 8446 section 5.1) that begins there; 0 if its header is not there as a whole.
-    Raises `errors.ProtocolError` for what is none.
-    """
-    head = data[at : at + _HEADER]
-    if (head and head[0] not in _TYPES) or (len(head) > 1 and head[1] != 3):
-        raise faults.known("not-gsi", what="not a security token")
-    return _HEADER + int.from_bytes(head[3:5]) if len(head) == _HEADER else 0
 
 
 class Login:
@@ -43,25 +31,24 @@ class Login:
         self._bytes += len(data)
         if self._bytes > _MOST:
             raise errors.ProtocolError("cannot log in", why="the handshake has no end")
-        records, at = [], 0
-        while (length := record_at(self._buffer, at)) and at + length <= len(self._buffer):
-            records.append(bytes(self._buffer[at : at + length]))
-            at += length
-        del self._buffer[:at]
-        return records
+        flight = records.leading(self._buffer)
+        del self._buffer[: sum(map(len, flight))]
+        if not records.begins(self._buffer):
+            raise faults.known("not-gsi", what="not a security token")
+        return flight
 
-    def step(self, records: list[bytes]) -> bytes:
+    def step(self, flight: list[bytes]) -> bytes:
         """Go on with these records: what to send. Raises errors of ours; `farewell` may then hold what tells the
         client.
         """
         answers = bytearray()
-        while records and not self._context.established:
-            answer, taken = self._context.steps(records)
+        while flight and not self._context.established:
+            answer, taken = self._context.steps(flight)
             answers += answer
-            del records[:taken]
+            del flight[:taken]
         if self._context.established:
             peer = self._context.peer
-            self._buffer[:0] = b"".join(records)
+            self._buffer[:0] = b"".join(flight)
             self.identity = str(peer) if peer is not None else ""
         return bytes(answers)
 

@@ -24,18 +24,26 @@ _MISSING = {"lfn": Result.LFN_NEXIST, "pfn": Result.PFN_NEXIST, "lrc": Result.LR
 
 
 class Store:
-    """A catalogue or an index on a connection of its own; ``limit`` is the server's result_limit."""
+    """A catalogue or an index on a connection of its own; ``limit`` is the server's result_limit, and ``most`` how many
+    rows a reply has where neither it nor the client wants fewer.
+    """
 
     def __init__(self, database: Database, *, interval: int) -> None:
-        self.limit = 0
+        self.limit, self.most = 0, MOST_ROWS
         self.catalogue = Catalogue(database)
         self.attributes = Attributes(self.catalogue)
         self.targets = Targets(database, interval)
         self.index = Index(database)
 
+    def restrict(self, limit: int) -> None:
+        """Give no more rows at a time; 0: as many as there are."""
+        self.limit, self.most = limit, limit or MOST_ROWS
+
 
 Strings = list[str]
 Handler = Callable[[Store, Strings], bytes]
+#: A method that is answered at once: into how many pieces its request is cut at NULs, what answers it, and from what.
+Point = tuple[int, Handler, Store]
 #: What is to be done with a store: a request, by its method and strings, or something of the server's own.
 Work = tuple[str, Sequence[bytes]] | Callable[[Store], bytes]
 
@@ -72,7 +80,7 @@ def page(store: Store, offset: str, limit: str, rows: Callable[[int, int], list[
     start, asked = number(offset), number(limit)
     if store.limit and asked > store.limit:
         raise Refusal(Result.BADARG, f"at most {store.limit} results at a time")
-    most = asked or store.limit or MOST_ROWS
+    most = asked or store.most
     found = rows(most + 1, start)
     if not found and not start:
         raise nothing
@@ -106,10 +114,12 @@ def _by_name(kind: str, name: str) -> Refusal:
 def _get(kind: str) -> Handler:
     def get(store: Store, given: Strings) -> bytes:
         key, offset, limit = given
-        if offset == limit == "0" and not store.limit:  # by far the most frequent request there is
-            rows = store.catalogue.lookup(kind, key, MOST_ROWS + 1)
+        if offset == limit == "0":  # by far the most frequent request there is
+            rows = store.catalogue.lookup(kind, key, store.most + 1)
+            if len(rows) == 1:
+                return f"0\0{rows[0][0]}\0{rows[0][1]}\0\0".encode()
             if rows:
-                return listed(rows[:MOST_ROWS], CUT if len(rows) > MOST_ROWS else COMPLETE)
+                return listed(rows[: store.most], CUT if len(rows) > store.most else COMPLETE)
             raise _by_name(kind, key)
         return page(
             store,

@@ -53,7 +53,7 @@ class Shelf:
             with self._lock:
                 self._open.append(database)
             store = self._local.store = Store(database, interval=self._interval)
-        store.limit = self._limit
+        store.restrict(self._limit)
         return store
 
     def read(self, name: str, strings: Sequence[bytes]) -> bytes:
@@ -69,7 +69,7 @@ class Shelf:
         """Give no more rows at a time; 0: as many as there are."""
         self._limit = rows
         if self.swift:
-            self.store.limit = rows
+            self.store.restrict(rows)
 
     def close(self) -> None:
         """Write what is waiting, and close."""

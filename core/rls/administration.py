@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The methods that are about a server itself, not about what it holds: its statistics and configuration, and what an
+administrator tells it to do.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pyglobus.core import errors
+from pyglobus.core.rls.configuration import RUNNING
+from pyglobus.core.rls.requests import DONE, listed, record
+from pyglobus.core.rls.results import Refusal, Result
+from pyglobus.core.rls.service import number
+from pyglobus.core.version import __version__
+
+if TYPE_CHECKING:
+    from pyglobus.core.rls.server import Server
+
+# Statistics: what a server is (the wire's flags).
+_IS_LRC, _IS_RLI, _TAKES_NAMES, _SENDS_NAMES, _READY = 0x1, 0x2, 0x4, 0x10, 0x40
+#: What ``admin`` tells it to do.
+_PING, _QUIT, _UPDATE = range(3)
+
+
+def control(server: Server, method: str, strings: Sequence[bytes]) -> bytes:
+    """The reply to a method about the server. Raises `Refusal`."""
+    given = [value.decode("utf-8", "replace") for value in strings]
+    if method == "admin":
+        return _administer(server, number(given[0]))
+    try:
+        if method == "get_configuration":
+            return listed(server.configuration.listed(given[0]))
+        name, value = given
+        changed = server.configuration.changed(name, value)
+        if name not in RUNNING and name not in changed.idle:
+            raise Refusal(Result.UNSUPPORTED, f"{name} cannot be set while the server runs")
+    except KeyError:
+        raise Refusal(Result.BADARG, given[0]) from None
+    except errors.ConfigurationError as error:
+        raise Refusal(Result.BADARG, f"{error.what}: {error.why}") from None
+    server.apply({each: getattr(changed, each) for each in RUNNING})
+    return DONE
+
+
+def _administer(server: Server, command: int) -> bytes:
+    if command == _QUIT:
+        server.end(after=0.05)
+    elif command == _UPDATE:
+        if server.updater is None:
+            raise Refusal(Result.INVSERVER, "")
+        server.updater.update_all()
+    elif command != _PING:
+        raise Refusal(Result.BADARG, str(command))
+    return DONE
+
+
+def statistics(server: Server) -> bytes:
+    """The reply to ``stats``; it counts, which takes a while."""
+    lrc, rli = server.lrc, server.rli
+    names = lrc.reader().catalogue.counts() if lrc else (0, 0, 0)
+    known = rli.reader().index.counts() if rli else (0, 0, 0)
+    flags = _READY | (_IS_LRC | _SENDS_NAMES if lrc else 0) | (_IS_RLI | _TAKES_NAMES if rli else 0)
+    uptime = int(time.monotonic() - server.began)
+    interval = server.configuration.lrc_update_ll
+    return record(__version__, uptime, flags, 0, interval, *names, known[0], known[1], known[1], known[2])
