@@ -5,7 +5,8 @@ A server of its own process, with access list, limits and log, is given a millio
 of names; then each case runs for some seconds, with a C program as the client, one request outstanding on each
 connection. Queries are for names at random, and what is added has random names between those that there are. The
 directory should be on the disk that a catalogue would be on: how fast that makes data durable decides how fast
-changes are, and is measured first.
+changes are, and is measured first. With ``--kills`` the server is killed under load instead, again and again, and what
+it has acknowledged is looked for.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.rlsfield import MANY, Catalogue, Generator, Load
+from benchmarks.rlskills import survive
 from pyglobus.core.rls import Client
 
 BULK = 1000
@@ -86,9 +88,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=4, metavar="S", help="of each case [4]")
     parser.add_argument("--directory", type=Path, metavar="DIR", help="for the database [that for temporary files]")
     parser.add_argument("--gsi", action="store_true", help="measure with logins, and these")
+    parser.add_argument("--kills", type=int, default=0, metavar="N", help="kill the server under load, so often")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(dir=options.directory) as name:
         directory = Path(name)
+        if options.kills:
+            creates, deletes = survive(Catalogue(directory), options.kills, options.seconds)
+            print(f"{options.kills} kills: {creates:,} creates and {deletes:,} deletes were acknowledged, and are kept")
+            return 0
         syncs = _syncs(directory)
         print(f"the disk makes {syncs:,.0f} writes a second durable (fdatasync)")
         table = Table()

@@ -42,16 +42,11 @@ class Load(NamedTuple):
 
 
 class Catalogue:
-    """A server on files in a directory; with ``names`` and ``user``, environments of its host and its client, it
-    authenticates.
-    """
+    """A server on files in a directory; with ``host``, the environment of one with a certificate, it authenticates."""
 
-    def __init__(
-        self, directory: Path, *, host: Mapping[str, str] | None = None, options: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, directory: Path, *, host: Mapping[str, str] | None = None) -> None:
         self._directory = directory
         self._host = host
-        self._options = options
         self.url = ""
         self.process: subprocess.Popen[bytes]
 
@@ -63,7 +58,7 @@ class Catalogue:
         command = [
             str(Path(sys.executable).with_name("pyglobus")), "rls", "server", "--port", "0", "--bind", "localhost",
             "--data", str(self._directory), "--config", str(configuration),
-            "--log", str(self._directory / "log"), *self._options,
+            "--log", str(self._directory / "log"),
         ]  # fmt: skip
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, env=dict(self._host or os.environ))
         assert self.process.stdout is not None
@@ -84,6 +79,8 @@ class Catalogue:
         """End it as a failure does."""
         self.process.kill()
         self.process.wait(_PATIENCE)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
 
     def resident(self, peak: bool = False) -> float:
         """MiB of its memory now, or at most so far."""

@@ -8,7 +8,7 @@ writes then, so that one that raises `Refusal` has written nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from pyglobus.core.rls import patterns
 from pyglobus.core.rls.database import ALL_ROWS, Database
@@ -27,6 +27,18 @@ _BY_NAME = {
     "lfn": f"SELECT l.name, p.name {_JOIN} WHERE l.name = ? ORDER BY m.pfn_id LIMIT ? OFFSET ?",
     "pfn": f"SELECT l.name, p.name {_JOIN} WHERE p.name = ? ORDER BY m.lfn_id LIMIT ? OFFSET ?",
 }
+#: Names that one statement is about.
+_MANY = 100
+_HOLES = ", ".join("?" * _MANY)
+_BY_NAMES = {
+    "lfn": f"SELECT l.name, p.name {_JOIN} WHERE l.name IN ({_HOLES}) ORDER BY l.name, m.pfn_id",
+    "pfn": f"SELECT l.name, p.name {_JOIN} WHERE p.name IN ({_HOLES}) ORDER BY p.name, m.lfn_id",
+}
+_NEW = "INSERT INTO t_lfn (name, ref) VALUES {} ON CONFLICT (name) DO NOTHING RETURNING name, id"
+_COUNTED = (
+    "INSERT INTO t_{0} (name, ref) VALUES {1}"
+    " ON CONFLICT (name) DO UPDATE SET ref = t_{0}.ref + excluded.ref RETURNING name, id"
+)
 _LIKE = "{0}.name >= ? AND {0}.name < ? AND {0}.name LIKE ? ESCAPE '\\'"
 _BY_PATTERN = {
     "lfn": f"SELECT l.name, p.name {_JOIN} WHERE {_LIKE.format('l')} ORDER BY l.name, m.pfn_id LIMIT ? OFFSET ?",
@@ -43,6 +55,8 @@ def kind_of(objtype: int) -> str:
 
 def check_name(name: str) -> None:
     """Refuse what cannot be a name."""
+    if 1 < len(name) <= MOST_NAME // 4:  # as nearly all are
+        return
     if name in ("", "\x01"):  # the ends of lists
         raise Refusal(Result.BADARG, "a name is empty" if not name else "this is no name")
     if len(name) > MOST_NAME or len(name.encode()) > MOST_NAME:
@@ -63,10 +77,48 @@ class Catalogue:
         """A logical name that is new, with its first replica."""
         check_name(lfn)
         check_name(pfn)
-        if self._id("lfn", lfn) is not None:
+        made = self.database.execute(_NEW.format("(?, 1)"), (lfn,)).fetchone()
+        if made is None:
             raise Refusal(Result.LFN_EXIST, lfn)
-        self._map(self._new("lfn", lfn), self._counted("pfn", pfn))
+        self._map(made[1], self._counted("pfn", pfn))
         self.changes.append((True, lfn))
+
+    def create_all(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[Result, str, str]]:
+        """Many of them, in few statements; those that are refused, with the code."""
+        failures = []
+        for at in range(0, len(pairs), _MANY):
+            failures += self._create_some(pairs[at : at + _MANY])
+        return failures
+
+    def _create_some(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[Result, str, str]]:
+        refused: dict[int, Result] = {}
+        wanted: dict[str, int] = {}  # by logical name: which of the pairs
+        for number, (lfn, pfn) in enumerate(pairs):
+            try:
+                check_name(lfn)
+                check_name(pfn)
+                if wanted.setdefault(lfn, number) != number:
+                    refused[number] = Result.LFN_EXIST
+            except Refusal as refusal:
+                refused[number] = refusal.result
+        made: dict[str, int] = {}
+        if wanted:
+            statement = _NEW.format(", ".join(["(?, 1)"] * len(wanted)))
+            made = dict(self.database.execute(statement, list(wanted)).fetchall())
+        counts: dict[str, int] = {}
+        for lfn, number in wanted.items():
+            if lfn in made:
+                counts[pairs[number][1]] = counts.get(pairs[number][1], 0) + 1
+            else:
+                refused[number] = Result.LFN_EXIST
+        if made:
+            rows = [value for row in counts.items() for value in row]
+            statement = _COUNTED.format("pfn", ", ".join(["(?, ?)"] * len(counts)))
+            identities = dict(self.database.execute(statement, rows).fetchall())
+            mapped = [value for lfn, each in made.items() for value in (each, identities[pairs[wanted[lfn]][1]])]
+            self.database.execute(f"INSERT INTO t_map VALUES {', '.join(['(?, ?)'] * len(made))}", mapped)
+            self.changes += [(True, lfn) for lfn in wanted if lfn in made]
+        return [(refused[number], *pairs[number]) for number in sorted(refused)]
 
     def add(self, lfn: str, pfn: str) -> None:
         """One more replica of a logical name that is there."""
@@ -119,6 +171,18 @@ class Catalogue:
         """The mappings of a logical (``lfn``) or physical name, in the order in which they have come to be."""
         return self.database.execute(_BY_NAME[kind], (name, limit, offset)).fetchall()
 
+    def lookup_all(self, kind: str, names: Sequence[str]) -> dict[str, list[Row]]:
+        """`lookup` for many names, in few statements; those that are not there are missing."""
+        found: dict[str, list[Row]] = {}
+        column = 0 if kind == "lfn" else 1
+        names = list(dict.fromkeys(names))
+        for at in range(0, len(names), _MANY):
+            some = names[at : at + _MANY]
+            some += some[-1:] * (_MANY - len(some))  # so that the statement is always the same
+            for row in self.database.execute(_BY_NAMES[kind], some).fetchall():
+                found.setdefault(row[column], []).append(row)
+        return found
+
     def match(self, kind: str, pattern: str, limit: int = ALL_ROWS, offset: int = 0) -> list[Row]:
         """The mappings of all names that a pattern fits, by name."""
         like, first, last = patterns.read(pattern)
@@ -157,16 +221,8 @@ class Catalogue:
         row = self.database.execute(f"SELECT id FROM t_{kind} WHERE name = ?", (name,)).fetchone()
         return None if row is None else int(row[0])
 
-    def _new(self, kind: str, name: str) -> int:
-        statement = f"INSERT INTO t_{kind} (name, ref) VALUES (?, 1) RETURNING id"
-        return int(self.database.execute(statement, (name,)).fetchone()[0])
-
     def _counted(self, kind: str, name: str) -> int:
-        identity = self._id(kind, name)
-        if identity is None:
-            return self._new(kind, name)
-        self.database.execute(f"UPDATE t_{kind} SET ref = ref + 1 WHERE id = ?", (identity,))
-        return identity
+        return int(self.database.execute(_COUNTED.format(kind, "(?, 1)"), (name,)).fetchone()[1])
 
     def _released(self, kind: str, identity: int) -> bool:
         """Count a mapping less; whether the name has vanished by that."""

@@ -4,6 +4,10 @@
 One thread runs an event loop that holds all connections and answers what takes microseconds; each database has a
 thread that writes, and there is a small pool of threads for what takes longer: scans, bulks, and the arithmetic of
 logins. So no client waits for another's scan, login or disk.
+
+A query of one name is answered in the loop itself: to hand it to a thread would cost more than SQLite takes for it. One
+process is enough for that, and keeps what has been acknowledged visible to all clients at once; several that share the
+port would have to agree on limits, on the access list, and on who writes.
 """
 
 from __future__ import annotations

@@ -145,17 +145,21 @@ def _match(kind: str) -> Handler:
 
 def _get_bulk(kind: str) -> Handler:
     def get(store: Store, keys: Strings) -> bytes:
-        lookup, missing = store.catalogue.lookup, (str(int(_MISSING[kind])),)
-        rows: list[Row] = []
+        known, missing = store.catalogue.lookup_all(kind, keys), int(_MISSING[kind])
+        parts = []
         for key in keys:
-            found = lookup(kind, key)
-            if found:
-                rows += [("0", *row) for row in found]
+            if rows := known.get(key):
+                parts += [f"0\0{lfn}\0{pfn}\0" for lfn, pfn in rows]
             else:
-                rows.append((*missing, key))
-        return listed(rows)
+                parts.append(f"{missing}\0{key}\0")
+        return b"0\0" + "".join(parts).encode() + COMPLETE
 
     return get
+
+
+def _create_bulk(store: Store, given: Strings) -> bytes:
+    pairs = list(zip(given[::2], given[1::2], strict=True))
+    return listed((str(int(code)), lfn, pfn) for code, lfn, pfn in store.catalogue.create_all(pairs))
 
 
 def _exists(store: Store, given: Strings) -> bytes:
@@ -308,7 +312,7 @@ HANDLERS: dict[str, Handler] = {
     "lrc_create": _change(lambda store, given: store.catalogue.create(*given)),
     "lrc_add": _change(lambda store, given: store.catalogue.add(*given)),
     "lrc_delete": _change(lambda store, given: store.catalogue.delete(*given)),
-    "lrc_create_bulk": lambda store, given: _each(given, 2, store.catalogue.create, (0, 1)),
+    "lrc_create_bulk": _create_bulk,
     "lrc_add_bulk": lambda store, given: _each(given, 2, store.catalogue.add, (0, 1)),
     "lrc_delete_bulk": lambda store, given: _each(given, 2, store.catalogue.delete, (0, 1)),
     "lrc_clear": _change(lambda store, _: store.catalogue.clear()),

@@ -24,6 +24,12 @@ DIALECT = Dialect(
 )
 #: Seconds that a connection waits for another process that writes.
 _BUSY = 10.0
+#: KiB of pages that a connection keeps, one that writes and one that reads: for a million names the inner pages of
+#: all trees, of which each reader has its own copy.
+_CACHES = 16384, 6144
+#: Pages of the log from which on they are moved into the file (32 MiB): the longer it is, the more often a page that
+#: has changed again is moved only once.
+_LOG = 8192
 
 
 class Connection(sqlite3.Connection):
@@ -56,7 +62,8 @@ class File:
         )
         for setting in (
             "synchronous=full",
-            "cache_size=-16384",
+            f"cache_size=-{_CACHES[reading]}",
+            f"wal_autocheckpoint={_LOG}",
             "case_sensitive_like=on",
             f"query_only={int(reading)}",
         ):

@@ -2,7 +2,8 @@
 """All changes of one database: one thread, in which whatever has come in the meantime is one transaction.
 
 A change is answered when the transaction that it is in is on the disk. While one is being written there, the next ones
-gather, so that many clients share one wait for the disk and one client never waits for company. Where a transaction as
+gather, and what comes while a transaction is being made still gets into it, so that many clients share one wait for the
+disk and one client never waits for company. Where a transaction as
 a whole fails (a full disk, a database that is locked), each of its changes is done again by itself, so that one of them
 cannot take the others with it.
 """
@@ -78,33 +79,45 @@ class Writer:
             database.close()
 
     def _next(self) -> list[Change]:
+        """What is to be done now; empty at the end."""
         with self._condition:
             while not self._waiting and not self._ended:
                 self._condition.wait()
+        return self._take(_MOST)
+
+    def _take(self, most: int) -> list[Change]:
+        """What is waiting, up to some weight."""
+        with self._condition:
             weight = count = 0
-            while count < len(self._waiting) and (weight < _MOST or not count):
+            while count < len(self._waiting) and (weight < most or not count):
                 weight += self._waiting[count].weight
                 count += 1
-            batch = self._waiting[:count]
+            taken = self._waiting[:count]
             del self._waiting[:count]
-            return batch
+            return taken
 
     def _transaction(
-        self, database: Database, store: Store, batch: list[Change], tries: int = _TRIES
+        self, database: Database, store: Store, batch: list[Change], tries: int = _TRIES, *, alone: bool = False
     ) -> list[bytes | BaseException]:
+        """Do them, and what comes meanwhile unless they are to be ``alone``: it is added to the list."""
         before = len(store.catalogue.changes)
         try:
             database.begin()
             outcomes = perform(store, [change.work for change in batch])
+            weight = sum(change.weight for change in batch)
+            while not alone and weight < _MOST and (late := self._take(_MOST - weight)):
+                batch += late
+                weight += sum(change.weight for change in late)
+                outcomes += perform(store, [change.work for change in late])
             database.commit()
         except FAULTS as error:
             del store.catalogue.changes[before:]
             database.rollback()
             if isinstance(error, Fault) and error.passing and tries > 1:
-                return self._transaction(database, store, batch, tries - 1)
+                return self._transaction(database, store, batch, tries - 1, alone=alone)
             if len(batch) == 1 or (isinstance(error, Fault) and error.gone):
                 return [Refusal(Result.DBERROR, str(error)) for _ in batch]
-            return [outcome for change in batch for outcome in self._transaction(database, store, [change])]
+            return [outcome for change in batch for outcome in self._transaction(database, store, [change], alone=True)]
         return outcomes
 
 
