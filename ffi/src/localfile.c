@@ -3,7 +3,20 @@
 #include "localfile.h"
 
 #include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
 #include <unistd.h>
+
+#define PG_PAGE 4096
+
+unsigned char *pg_blocks(size_t block, int count)
+{
+    void *memory = NULL;
+
+    errno = block == 0 || count <= 0 || block > SIZE_MAX / (size_t) count
+        ? EINVAL : posix_memalign(&memory, PG_PAGE, block * (size_t) count);
+    return memory;
+}
 
 ssize_t pg_read_at(int fd, unsigned char *buffer, size_t want, int64_t offset)
 {

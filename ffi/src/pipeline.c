@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "errors.h"
+#include "localfile.h"
 #include "reply.h"
 
 /* QUIT goes out in this time, in milliseconds; the answer to it is not waited for. */
@@ -57,7 +58,7 @@ pg_pipeline *pg_pipeline_new(const pg_control_options *options, int depth, int d
     pipeline->key = key;
     pipeline->ahead = ahead && !options->receive;
     pipeline->block = block;
-    pipeline->buffer = malloc(block);
+    pipeline->buffer = pg_blocks(block, 1);
     pipeline->checksum = checksum != NULL ? strdup(checksum) : NULL;
     pipeline->control = pg_control_new(options, pipeline, pg_on_ready, pg_pipeline_closed);
     TAILQ_INIT(&pipeline->looked_at);

@@ -40,14 +40,9 @@ struct pg_pump
 
 pg_pump *pg_pump_new(pg_operation *operation, pg_ftp *ftp, int fd, size_t block, int blocks)
 {
-    pg_pump *pump;
+    pg_pump *pump = calloc(1, sizeof *pump);
 
-    if (block == 0 || blocks <= 0 || block > SIZE_MAX / (size_t) blocks)
-    {
-        errno = EINVAL;
-        return NULL;
-    }
-    if ((pump = calloc(1, sizeof *pump)) == NULL)
+    if (pump == NULL)
     {
         return NULL;
     }
@@ -57,10 +52,9 @@ pg_pump *pg_pump_new(pg_operation *operation, pg_ftp *ftp, int fd, size_t block,
     pump->block = block;
     pump->blocks = blocks;
     pump->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    pump->memory = malloc(block * (size_t) blocks);
-    if (pump->fd < 0 || pump->memory == NULL)
+    if (pump->fd < 0 || (pump->memory = pg_blocks(block, blocks)) == NULL)
     {
-        int saved = pump->fd < 0 ? errno : ENOMEM;
+        int saved = errno;
 
         pg_pump_free(pump);
         errno = saved;

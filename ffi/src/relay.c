@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "errors.h"
+#include "localfile.h"
 #include "relay_side.h"
 
 typedef struct
@@ -229,7 +230,7 @@ static pg_relay *pg_relay_new(pg_operation *operation, const pg_end *source, con
     relay->operation = operation;
     relay->block = block;
     relay->left = -1;
-    relay->memory = block > 0 && block <= SIZE_MAX / PG_RELAY_BLOCKS ? malloc(block * PG_RELAY_BLOCKS) : NULL;
+    relay->memory = pg_blocks(block, PG_RELAY_BLOCKS);
     relay->source = pg_side_new(relay, source, 1);
     relay->sink = pg_side_new(relay, sink, 0);
     if (relay->memory == NULL || relay->source == NULL || relay->sink == NULL)
