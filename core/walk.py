@@ -11,6 +11,7 @@ import os
 from collections import deque
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from itertools import islice
 
 from pyglobus.core.lister import Lister
 from pyglobus.core.options import Options
@@ -48,7 +49,7 @@ def inner(lister: Lister, place: Place, directories: list[Entry]) -> Iterator[Pl
 
 def walk(session: Session, options: Options, top: Url, *, recursive: bool) -> Iterator[tuple[Url, Iterator[Entry]]]:
     """A directory, or what matches a pattern in it, then with ``recursive`` those below it, level by level: each with
-    its entries, which must be taken before the next one. Raises `errors.Error`.
+    its entries, which must be taken before the next one, whose listing is begun meanwhile. Raises `errors.Error`.
     """
     first = Place(top, top) if top.pattern is None else Place(top.parent(), top.parent(), pattern=top.pattern)
     waiting = deque([first])
@@ -56,6 +57,8 @@ def walk(session: Session, options: Options, top: Url, *, recursive: bool) -> It
     while waiting:
         place = waiting.popleft()
         found: list[Entry] = []
+        for coming in (place, *islice(waiting, 1)):
+            lister.expect(coming.source)
         yield place.source, _noted(lister.entries(place.source), place.pattern, found)
         if recursive:
             waiting += inner(lister, place, found)
