@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Connections beyond the limit that are let in to be told so.
 _EXCESS = 50
+#: Bytes that are taken at once from a client.
+_PIECE = 1 << 18
 #: Seconds between two looks for connections that are overdue.
 _SWEEP = 0.5
 
@@ -34,6 +36,9 @@ class Clients:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._connections: set[Connection] = set()
+        #: Where what a client sends is put first, whoever it is: a new one for each piece would cost the system more
+        #: than to receive it.
+        self.buffer = memoryview(bytearray(_PIECE))
         self._points: dict[frozenset[Permission], dict[bytes, Point]] = {}
 
     def enter(self, connection: Connection) -> bool:

@@ -33,7 +33,7 @@ _FEW = 32
 _UNSENT = 1 << 20
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """The server's end."""
 
     def __init__(self, server: Server, login: Login | None) -> None:
@@ -68,7 +68,13 @@ class Connection(asyncio.Protocol):
         elif self._login is None:
             self._welcome()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, _sizehint: int) -> memoryview:
+        return self._clients.buffer
+
+    def buffer_updated(self, count: int) -> None:
+        self._received(bytes(self._clients.buffer[:count]))
+
+    def _received(self, data: bytes) -> None:
         self.active = time.monotonic()
         if self._ready:
             strings = data.split(b"\0")
@@ -176,7 +182,7 @@ class Connection(asyncio.Protocol):
             login.close()
             self._welcome()
             if rest := login.rest():
-                self.data_received(rest)
+                self._received(rest)
 
     # Requests --------------------------------------------------------------------------------------------------------
 
