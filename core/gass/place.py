@@ -16,6 +16,7 @@ import contextlib
 import errno
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -59,7 +60,7 @@ class Place:
 
     def source(self, path: str) -> tuple[int, int]:
         """Open a regular file for reading: descriptor and size."""
-        with _closing(self._parent(path)) as (parent, name):
+        with closing(self.parent(path)) as (parent, name):
             # Not blocking: a FIFO without a writer would keep the thread for ever.
             fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, dir_fd=parent)
         try:
@@ -75,12 +76,12 @@ class Place:
 
     def put(self, path: str) -> Landing:
         """A file that will appear, or replace the one that is there."""
-        parent, name = self._parent(path)
+        parent, name = self.parent(path)
         return Landing(parent, name, confined=self.root is not None)
 
     def append(self, path: str) -> int:
         """Open a regular file for appending; it is made if it is not there."""
-        with _closing(self._parent(path)) as (parent, name):
+        with closing(self.parent(path)) as (parent, name):
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
             fd = os.open(name, flags, 0o666, dir_fd=parent)
         if not stat.S_ISREG(os.fstat(fd).st_mode):
@@ -100,9 +101,15 @@ class Place:
                     total += status.st_size if stat.S_ISREG(status.st_mode) else 0
         return total
 
-    def _parent(self, path: str) -> tuple[int, str]:
-        """An open directory, which is the caller's, and the name in it, with all links resolved."""
-        real = os.path.realpath((self.root or "") + path)
+    def parent(self, path: str, *, follow: bool = True) -> tuple[int, str]:
+        """An open directory, which is the caller's, and the name in it, with all links resolved; without ``follow`` the
+        name may be that of a link.
+        """
+        whole = (self.root or "") + path
+        if follow or path == "/":
+            real = os.path.realpath(whole)
+        else:
+            real = os.path.join(os.path.realpath(os.path.dirname(whole)), os.path.basename(whole))
         if self.root is not None and PurePosixPath(self.root) not in PurePosixPath(real).parents:
             if real == self.root:
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
@@ -198,7 +205,8 @@ class Landing:
 
 
 @contextlib.contextmanager
-def _closing(parent: tuple[int, str]):  # type: ignore[no-untyped-def]
+def closing(parent: tuple[int, str]) -> Iterator[tuple[int, str]]:
+    """Close the directory of a `Place.parent` in the end."""
     try:
         yield parent
     finally:
