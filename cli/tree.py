@@ -45,6 +45,13 @@ TREE: Mapping[str, Entry] = {
         "copy a file between URLs",
         script="pyglobus-url-copy",
     ),
+    "gridftp": Entry(
+        "Data and jobs",
+        "pyglobus.cli.commands.gridftp",
+        "gridftp",
+        "serve files by GridFTP",
+        ("server",),
+    ),
     "gass": Entry(
         "Data and jobs",
         "pyglobus.cli.commands.gass",

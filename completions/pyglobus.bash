@@ -143,7 +143,7 @@ _pyglobus_offer() {
 _pyglobus_table() {
     case "$1" in
     '')
-        verbs='url-copy gass run job rls proxy myproxy cert xio doctor sandbox version'
+        verbs='url-copy gridftp gass run job rls proxy myproxy cert xio doctor sandbox version'
         options='-version --version -h -help --help'
         values=()
         arguments=()
@@ -155,6 +155,22 @@ _pyglobus_table() {
         options='-vb -verbose-perf --classic-rates -dbg -debugftp --debug-ftp --stats -r -recurse --recurse -f -filename --from-file -do -dump-only --dump-only -df -dumpfile --dump-file -list -list-url --list -sync --sync -sync-level --sync-level -off -partial-offset --offset -len -partial-length --length -cd -create-dest --create-dest --inplace -a -ascii --ascii -b -binary --binary -preserve -cp -copy-perms --preserve -rp -relative-paths --relative-paths -cc -concurrency --concurrency -af -alias-file --alias-file -fast -fast-data-channels --reuse-data-channels -p -parallel --parallel -tcp-bs -tcp-buffer-size --tcp-buffer-size -bs -block-size --block-size -notpt -no-third-party-transfers --no-third-party -pp -pipeline --pipeline -ppq -pipelineq --pipeline-depth -dp -delayed-pasv --delayed-passive -stripe -striped --striped -sbs -striped-block-size --stripe-block-size -allo -allocate --allocate -no-allo -no-allocate --no-allocate -ipv6 -IPv6 --ipv6 -g2 -gridftp2 --gridftp2 -no-g2 -nogridftp2 --no-gridftp2 -MC -multicast --multicast -u -udt --udt -nodcau -no-data-channel-authentication --no-data-auth -dcsafe -data-channel-safe --data-safe -dcpriv -data-channel-private --data-private -s -subject --subject -ss -source-subject --source-subject -ds -dest-subject --dest-subject --delegate -cred --credential -sc -src-cred --source-credential -dc -dst-cred --dest-credential -data-cred --data-credential -c -continue-on-error --keep-going -verify-checksum -checksum --verify-checksum --checksum -checksum-alg -algo --checksum-algorithm -rst -restart --restart -rst-retries -restart-retries --restart-retries -rst-interval -restart-interval --restart-interval -rst-timeout -restart-timeout --restart-timeout -st -stall-timeout --stall-timeout -t -transfer-time --transfer-time --connect-timeout --timeout --resume --journal --keep-journal --dry-run --delete --max-delete --fail-report --require-lifetime -mn -module-name --module -mp -module-parameters --module-arguments -smn -src-module-name --source-module -smp -src-module-parameters --source-module-arguments -dmn -dst-module-name --dest-module -dmp -dst-module-parameters --dest-module-arguments -dcstack -data-channel-stack --data-stack -src-dcstack -source-data-channel-stack --source-data-stack -dst-dcstack -dest-data-channel-stack --dest-data-stack -fsstack -file-system-stack --file-stack -src-fsstack -source-file-system-stack --source-file-stack -dst-fsstack -dest-file-system-stack --dest-file-stack -P -pipe --pipe -SP -src-pipe --source-pipe -DP -dst-pipe --dest-pipe -aa -authz-assert --assertion -saa -src-authz-assert --source-assertion -daa -dst-authz-assert --dest-assertion -cache-aa -cache-authz-assert --keep-assertion -cache-saa -cache-src-authz-assert --keep-source-assertion -cache-daa -cache-dst-authz-assert --keep-dest-assertion -nlb -nl-bottleneck --netlogger -nli -nl-interval --netlogger-interval -CP -plugin --plugin -X -extentions --extension -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -version --version -versions --versions -usage --usage -h -help --help'
         values=(['--stats']='' ['-f']='file' ['-filename']='file' ['--from-file']='file' ['-do']='file' ['-dump-only']='file' ['--dump-only']='file' ['-df']='file' ['-dumpfile']='file' ['--dump-file']='file' ['-list']='url' ['-list-url']='url' ['--list']='url' ['-sync-level']='' ['--sync-level']='' ['-off']='' ['-partial-offset']='' ['--offset']='' ['-len']='' ['-partial-length']='' ['--length']='' ['-cc']='' ['-concurrency']='' ['--concurrency']='' ['-af']='file' ['-alias-file']='file' ['--alias-file']='file' ['-p']='' ['-parallel']='' ['--parallel']='' ['-tcp-bs']='' ['-tcp-buffer-size']='' ['--tcp-buffer-size']='' ['-bs']='' ['-block-size']='' ['--block-size']='' ['-ppq']='' ['-pipelineq']='' ['--pipeline-depth']='' ['-sbs']='' ['-striped-block-size']='' ['--stripe-block-size']='' ['-MC']='file' ['-multicast']='file' ['--multicast']='file' ['-s']='' ['-subject']='' ['--subject']='' ['-ss']='' ['-source-subject']='' ['--source-subject']='' ['-ds']='' ['-dest-subject']='' ['--dest-subject']='' ['--delegate']='=auto none limited full' ['-cred']='file' ['--credential']='file' ['-sc']='file' ['-src-cred']='file' ['--source-credential']='file' ['-dc']='file' ['-dst-cred']='file' ['--dest-credential']='file' ['-data-cred']='file' ['--data-credential']='file' ['-checksum-alg']='' ['-algo']='' ['--checksum-algorithm']='' ['-rst-retries']='' ['-restart-retries']='' ['--restart-retries']='' ['-rst-interval']='' ['-restart-interval']='' ['--restart-interval']='' ['-rst-timeout']='' ['-restart-timeout']='' ['--restart-timeout']='' ['-st']='' ['-stall-timeout']='' ['--stall-timeout']='' ['-t']='' ['-transfer-time']='' ['--transfer-time']='' ['--connect-timeout']='' ['--timeout']='' ['--journal']='file' ['--max-delete']='' ['--fail-report']='file' ['--require-lifetime']='' ['-mn']='' ['-module-name']='' ['--module']='' ['-mp']='' ['-module-parameters']='' ['--module-arguments']='' ['-smn']='' ['-src-module-name']='' ['--source-module']='' ['-smp']='' ['-src-module-parameters']='' ['--source-module-arguments']='' ['-dmn']='' ['-dst-module-name']='' ['--dest-module']='' ['-dmp']='' ['-dst-module-parameters']='' ['--dest-module-arguments']='' ['-dcstack']='' ['-data-channel-stack']='' ['--data-stack']='' ['-src-dcstack']='' ['-source-data-channel-stack']='' ['--source-data-stack']='' ['-dst-dcstack']='' ['-dest-data-channel-stack']='' ['--dest-data-stack']='' ['-fsstack']='' ['-file-system-stack']='' ['--file-stack']='' ['-src-fsstack']='' ['-source-file-system-stack']='' ['--source-file-stack']='' ['-dst-fsstack']='' ['-dest-file-system-stack']='' ['--dest-file-stack']='' ['-P']='' ['-pipe']='' ['--pipe']='' ['-SP']='' ['-src-pipe']='' ['--source-pipe']='' ['-DP']='' ['-dst-pipe']='' ['--dest-pipe']='' ['-aa']='file' ['-authz-assert']='file' ['--assertion']='file' ['-saa']='file' ['-src-authz-assert']='file' ['--source-assertion']='file' ['-daa']='file' ['-dst-authz-assert']='file' ['--dest-assertion']='file' ['-nli']='' ['-nl-interval']='' ['--netlogger-interval']='' ['-CP']='' ['-plugin']='' ['--plugin']='' ['-X']='' ['-extentions']='' ['--extension']='' ['--format']='=text json jsonl')
         arguments=('url' 'url')
+        repeated=
+        interspersed=yes
+        ;;
+    'gridftp')
+        verbs='server'
+        options='-h -help --help'
+        values=()
+        arguments=()
+        repeated=
+        interspersed=
+        ;;
+    'gridftp server')
+        verbs=''
+        options='--read-only --storage --native --patience --proxy --cert --key --allow --gridmap --anonymous --user -p --port --bind --data-bind --port-range --ipv6 --hostname --connections --idle --drain --banner --log --ready-fd -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -h -help --help'
+        values=(['--storage']='' ['--patience']='' ['--proxy']='file' ['--cert']='file' ['--key']='file' ['--allow']='' ['--gridmap']='file' ['--user']='' ['-p']='' ['--port']='' ['--bind']='' ['--data-bind']='' ['--port-range']='' ['--hostname']='' ['--connections']='' ['--idle']='' ['--drain']='' ['--banner']='' ['--log']='file' ['--ready-fd']='' ['--format']='=text jsonl')
+        arguments=('file')
         repeated=
         interspersed=yes
         ;;
@@ -505,7 +521,7 @@ _pyglobus_table() {
     'sandbox up')
         verbs=''
         options='--name --dir --with --account -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -h -help --help'
-        values=(['--name']='' ['--dir']='directory' ['--with']='=gatekeeper gass rls myproxy myproxy-ca' ['--account']='' ['--format']='=text json')
+        values=(['--name']='' ['--dir']='directory' ['--with']='=gatekeeper gass pygridftp rls myproxy myproxy-ca' ['--account']='' ['--format']='=text json')
         arguments=()
         repeated=
         interspersed=yes
@@ -529,7 +545,7 @@ _pyglobus_table() {
     'sandbox exec')
         verbs=''
         options='--name --dir --with -v -verbose --verbose -vv -q -quiet --quiet -debug --debug -h -help --help'
-        values=(['--name']='' ['--dir']='directory' ['--with']='=gatekeeper gass rls myproxy myproxy-ca')
+        values=(['--name']='' ['--dir']='directory' ['--with']='=gatekeeper gass pygridftp rls myproxy myproxy-ca')
         arguments=('command')
         repeated=yes
         interspersed=

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 SERVICES = {
     "gridftp": ("pyglobus.core.sandbox.gridftp", "gridftp"),
     "ftp": ("pyglobus.core.sandbox.gridftp", "ftp"),
+    "pygridftp": ("pyglobus.core.sandbox.pygridftp", "pygridftp"),
     "gatekeeper": ("pyglobus.core.sandbox.gatekeeper", "gatekeeper"),
     "gass": ("pyglobus.core.sandbox.gass", "gass"),
     "rls": ("pyglobus.core.sandbox.rls", "rls"),
