@@ -182,7 +182,7 @@ class Tree(Group):
         for section in dict.fromkeys(entry.section for entry in TREE.values()):
             entries = [(name, entry) for name, entry in TREE.items() if entry.section == section]
             text += [usage.bold(section), *(line for item in entries for line in _lines(*item))]
-        return "\n".join([*text, "", usage.bold("Start here"), *_aligned(_START)])
+        return "\n".join([*text, usage.bold("Start here"), *_aligned(_START)])
 
 
 def _aligned(rows: Sequence[tuple[str, str]]) -> list[str]:

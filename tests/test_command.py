@@ -339,7 +339,7 @@ class TestHelp:
 
 
 PROGRAM = """
-import os, sys, threading, time
+import os, queue, sys, threading, time
 from pyglobus.cli import main, signals
 from pyglobus.cli.command import Output, argument, command, option
 from pyglobus.cli.progress import Progress
@@ -358,11 +358,11 @@ def program(body: str) -> list[str]:
 
 
 CANCELLED_CLEANLY = """
-    stop = threading.Event()
+    stop = queue.SimpleQueue()  # what a signal handler may use at any moment; an Event waits for itself then
     try:
-        with signals.cancelling(stop.set):
+        with signals.cancelling(lambda: stop.put(None)):
             print("ready", flush=True)
-            stop.wait()
+            stop.get()
             raise errors.Cancelled("cancelled")
     finally:
         print("cleaned", flush=True)
@@ -375,10 +375,10 @@ NOTHING_TO_CANCEL = """
         print("cleaned", flush=True)
 """
 DONE_ANYWAY = """
-    stop = threading.Event()
-    with signals.cancelling(stop.set):
+    stop = queue.SimpleQueue()
+    with signals.cancelling(lambda: stop.put(None)):
         print("ready", flush=True)
-        stop.wait()
+        stop.get()
     print("cleaned", flush=True)
 """
 

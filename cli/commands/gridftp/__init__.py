@@ -8,7 +8,7 @@ from pyglobus.cli.commands.gridftp.server import server
 
 gridftp = Group(
     "gridftp",
-    summary="a GridFTP server of your own",
+    summary="serve files by GridFTP",
     help="Serve a directory, or storage written in Python, to every GridFTP client.",
 )
 gridftp.add_command(server)
