@@ -212,7 +212,7 @@ class Run:
         for event in self._events(job):
             if self._interrupted and event.state.final:
                 self._say("Cancelling job...")
-            if self._outlet is not None and self._outlet.status is not None and event.exit_code is None:
+            if self._outlet is not None and self._outlet.status is not None:
                 event = event._replace(exit_code=self._outlet.status)
             if self._record is not None and care.undelivered(self._record, event):
                 return self._undelivered(self._record, event)

@@ -114,7 +114,7 @@ class MultiRun:
             self._output.event("submitted", record, "" if self._silent else f"{label}: GRAM Job submission successful")
             return
         event, status = told.event, self._outlets[told.position].status
-        if status is not None and event.exit_code is None:
+        if status is not None:
             event = event._replace(exit_code=status)
         text = "" if self._silent else "\n".join(f"{label}: {line}" for line in jobs.lines(event).splitlines())
         self._output.event("state", {"job": label, **jobs.record(contact or "", event)}, text)

@@ -521,7 +521,7 @@ _pyglobus_table() {
     'sandbox up')
         verbs=''
         options='--name --dir --with --account -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -h -help --help'
-        values=(['--name']='' ['--dir']='directory' ['--with']='=gatekeeper gass pygridftp rls myproxy myproxy-ca' ['--account']='' ['--format']='=text json')
+        values=(['--name']='' ['--dir']='directory' ['--with']='=gatekeeper slurm gass pygridftp rls myproxy myproxy-ca' ['--account']='' ['--format']='=text json')
         arguments=()
         repeated=
         interspersed=yes
@@ -545,7 +545,7 @@ _pyglobus_table() {
     'sandbox exec')
         verbs=''
         options='--name --dir --with -v -verbose --verbose -vv -q -quiet --quiet -debug --debug -h -help --help'
-        values=(['--name']='' ['--dir']='directory' ['--with']='=gatekeeper gass pygridftp rls myproxy myproxy-ca')
+        values=(['--name']='' ['--dir']='directory' ['--with']='=gatekeeper slurm gass pygridftp rls myproxy myproxy-ca')
         arguments=('command')
         repeated=yes
         interspersed=

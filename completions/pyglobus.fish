@@ -1628,7 +1628,7 @@ complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'sand
 complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'sandbox up\'' -f
 complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'sandbox up\'' -l name -x -d 'The sandbox of that name'
 complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'sandbox up\'' -l dir -x -a '(__fish_complete_directories)' -d 'The sandbox in that directory'
-complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'sandbox up\'' -l with -x -a 'gatekeeper gass pygridftp rls myproxy myproxy-ca' -d 'Start this as well'
+complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'sandbox up\'' -l with -x -a 'gatekeeper slurm gass pygridftp rls myproxy myproxy-ca' -d 'Start this as well'
 complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'sandbox up\'' -l account -x -d 'The local account that root\'s servers act for'
 complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'sandbox up\'' -o v -d 'Say more'
 complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'sandbox up\'' -o verbose -d 'Say more'
@@ -1679,7 +1679,7 @@ complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'sand
 complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'sandbox exec\'' -f -a '(__fish_complete_subcommand --fcs-skip=3 "" $__pyglobus_valued)'
 complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'sandbox exec\'' -l name -x -d 'The sandbox of that name'
 complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'sandbox exec\'' -l dir -x -a '(__fish_complete_directories)' -d 'The sandbox in that directory'
-complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'sandbox exec\'' -l with -x -a 'gatekeeper gass pygridftp rls myproxy myproxy-ca' -d 'Start this as well'
+complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'sandbox exec\'' -l with -x -a 'gatekeeper slurm gass pygridftp rls myproxy myproxy-ca' -d 'Start this as well'
 complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'sandbox exec\'' -o v -d 'Say more'
 complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'sandbox exec\'' -o verbose -d 'Say more'
 complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'sandbox exec\'' -l verbose -d 'Say more'

@@ -16,8 +16,9 @@ from __future__ import annotations
 from pyglobus.core import errors
 from pyglobus.core.rsl.tree import Boolean, Relation, Simple, Value, literal, relation, variable
 
-# The shell's name, $0, is the file to write to.
-_STATUS = '"$@"; status=$?; echo $status >"$0"; exit $status'
+# The shell's name, $0, is the file to write to. Once the status is there, the job ends well: of what Slurm
+# calls failed, the job manager brings nothing back.
+_STATUS = '"$@"; status=$?; echo $status >"$0" && exit 0; exit $status'
 
 # How long a server that has all may take to say so, in seconds.
 _GRACE = 10

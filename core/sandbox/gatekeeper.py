@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The gatekeeper with the fork job manager: a job is a process on this machine, run by the sandbox's account.
+"""The gatekeeper with the fork job manager: a job is a process on this machine, run by the sandbox's account. Where the
+sandbox has Slurm (`pyglobus.core.sandbox.slurm`), it has the job manager for that as well.
 
 globus-gatekeeper cannot be told at which addresses to listen, nor can its job manager: both are reachable from
 outside, for those who have a credential that the grid-mapfile knows. The gatekeeper starts a job manager with the first
@@ -17,6 +18,7 @@ import pwd
 from pathlib import Path
 
 from pyglobus.core import errors, files
+from pyglobus.core.sandbox import slurm
 from pyglobus.core.sandbox.server import MARK, Server, program_path
 from pyglobus.core.sandbox.site import Site
 
@@ -31,23 +33,31 @@ _SOCKET_PATH = 107
 
 
 def gatekeeper(site: Site, name: str = "gatekeeper") -> Server:
-    """The server. Its services are ``jobmanager``, which clients ask for by default, and ``jobmanager-fork``."""
+    """The server. Its services are ``jobmanager``, which clients ask for by default, and ``jobmanager-fork``, which is
+    the same; beside Slurm also ``jobmanager-slurm``.
+    """
     own = site.shared / "gram"
     _make(own, site.account)
     configuration = _job_manager(site, own)
     services = site.directory / "host" / "grid-services"
     services.mkdir(mode=0o700, exist_ok=True)
     job_manager = program_path("globus-job-manager", name, PACKAGES)
-    line = f"stderr_log,local_cred - /usr/bin/env env HOME={site.data} {job_manager} -conf {configuration} -type fork\n"
-    for service in ("jobmanager", "jobmanager-fork"):
-        files.write(services / service, line)
+    line = f"stderr_log,local_cred - /usr/bin/env env HOME={site.data} {job_manager} -conf {configuration} -type "
+    kinds = {"jobmanager": "fork", "jobmanager-fork": "fork"}
+    if slurm.present(site):
+        kinds["jobmanager-slurm"] = "slurm"
+    for service, kind in kinds.items():
+        files.write(services / service, f"{line}{kind}\n")
     log, output = site.log(f"{name}.log"), site.log(f"{name}.out")
+    program = program_path("globus-gatekeeper", name, PACKAGES)
+    arguments = ["-f", "-port", "0", "-logfile", log, "-grid_services", str(services)]
+    program, arguments = slurm.within_reach(site, program, arguments)
     return Server(
         name=name,
-        title="gatekeeper, fork job manager",
-        program="globus-gatekeeper",
+        title=f"gatekeeper, job managers: {', '.join(dict.fromkeys(kinds.values()))}",
+        program=program,
         package=PACKAGES,
-        arguments=["-f", "-port", "0", "-logfile", log, "-grid_services", str(services)],
+        arguments=arguments,
         environment=site.server_environment() | {"USER": site.account, "LOGNAME": site.account},
         exports={"PYGLOBUS_SANDBOX_GRAM": "localhost:{port}"},
         logs=[log, str(own / "log"), output],
@@ -66,7 +76,7 @@ def _make(own: Path, account: str) -> None:
 
 def _job_manager(site: Site, own: Path) -> Path:
     """The configuration of the job manager: words, which nothing can quote."""
-    longest = own / site.account / "localhost" / f"fork.{'x' * 8}.sock"  # with a hash of the user's name
+    longest = own / site.account / "localhost" / f"slurm.{'x' * 8}.sock"  # with a hash of the user's name
     if len(os.fsencode(longest)) > _SOCKET_PATH or any(character.isspace() for character in str(longest)):
         why = f"the job manager needs a path without blanks, and for its socket at most {_SOCKET_PATH} bytes"
         raise errors.UsageError("cannot keep jobs", where=str(longest), why=why)

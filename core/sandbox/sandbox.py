@@ -293,6 +293,9 @@ class Sandbox:
             self._state = known
         else:
             known = self._state  # the same, but with the servers that callers already hold
+        for name, door in services.REACHED_BY.items():
+            if name in self._run and name not in known.servers and door in known.servers:
+                known.servers.pop(door).stop()  # it begins anew, and then knows of it
         dead = [server for server in known.servers.values() if not server.alive]
         missing = [services.prepare(name, self._site) for name in self._run if name not in known.servers]
         for server in (*dead, *missing):

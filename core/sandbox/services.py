@@ -19,6 +19,7 @@ SERVICES = {
     "gridftp": ("pyglobus.core.sandbox.gridftp", "gridftp"),
     "ftp": ("pyglobus.core.sandbox.gridftp", "ftp"),
     "pygridftp": ("pyglobus.core.sandbox.pygridftp", "pygridftp"),
+    "slurm": ("pyglobus.core.sandbox.slurm", "slurm"),
     "gatekeeper": ("pyglobus.core.sandbox.gatekeeper", "gatekeeper"),
     "gass": ("pyglobus.core.sandbox.gass", "gass"),
     "rls": ("pyglobus.core.sandbox.rls", "rls"),
@@ -26,13 +27,18 @@ SERVICES = {
     "myproxy-ca": ("pyglobus.core.sandbox.myproxy", "myproxy_ca"),
 }
 
+#: name -> the service by which it is reached, and which has to begin after it.
+REACHED_BY = {"slurm": "gatekeeper"}
+
 #: What a sandbox holds unless told otherwise.
 DEFAULT = ("gridftp", "ftp")
 
 
 def known(names: Iterable[str]) -> tuple[str, ...]:
-    """The names, each once. Raises `errors.UsageError` for one that is no service."""
-    chosen = tuple(dict.fromkeys(names))
+    """The names, each once, and those by which they are reached. Raises `errors.UsageError` for what is no service."""
+    wanted = tuple(dict.fromkeys(names))
+    doors = tuple(door for name, door in REACHED_BY.items() if name in wanted)
+    chosen = (*(name for name in wanted if name not in doors), *doors)
     for name in chosen:
         if name not in SERVICES:
             raise errors.UsageError("no such service", where=name, why=f"there are {', '.join(SERVICES)}")

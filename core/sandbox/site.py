@@ -11,12 +11,13 @@
       certificates/       the trusted directory
       data/               what is served
       gram/               what a job manager keeps, if there is one
+      slurm/              what Slurm's daemons keep, if there are any
       rls/                what a Replica Location Service keeps, if there is one
       myproxy/            what a MyProxy server keeps, if there is one
 
 Servers of root hand each session to an unprivileged account, which cannot enter DIRECTORY, but must read the trusted
-directory (to authenticate data channels) and write the data. Then these two, and ``gram``, lie in a directory of their
-own, open to that account, and DIRECTORY holds links to the two.
+directory (to authenticate data channels) and write the data. Then these two, ``gram``, and what everybody may see of
+``slurm``, lie in a directory of their own, open to that account, and DIRECTORY holds links to the two.
 """
 
 from __future__ import annotations
