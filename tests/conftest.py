@@ -28,6 +28,7 @@ import hypothesis
 import pytest
 
 from pyglobus.core.sandbox import Sandbox, Server
+from tests import cluster as postgresql
 
 if TYPE_CHECKING:
     from pyglobus.core.sandbox.authority import Authority, Issued
@@ -46,6 +47,7 @@ FOREIGN = (
     "XDG_DATA",
     "XDG_STATE",
     "LC_",
+    "PG",
 )
 COLOURS = ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "LINES")
 
@@ -97,6 +99,13 @@ def sixth(grid: Sandbox) -> Iterator[Server]:
         pytest.skip("there is no IPv6 here")
     with grid.start_gridftp("-ipc-interface", "::1", "-control-interface", "::1", "-data-interface", "::1") as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[postgresql.Cluster]:
+    """A PostgreSQL server."""
+    with postgresql.running() as made:
+        yield made
 
 
 @pytest.fixture

@@ -10,15 +10,17 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from pyglobus.core import errors
-from pyglobus.core.rls import schema, sqlite
+from pyglobus.core.rls import postgres, schema, sqlite
 from pyglobus.core.rls.methods import METHODS
 from pyglobus.core.rls.replies import Replies, Reply, request
-from pyglobus.core.rls.requests import Requests, failed
+from pyglobus.core.rls.requests import Request, Requests, failed
 from pyglobus.core.rls.results import Refusal
 from pyglobus.core.rls.service import Store, answer
+from pyglobus.core.rls.together import together
+from tests.cluster import Cluster
 
 LFNS = st.sampled_from(["a", "b", "ä/1", "c d"])
 PFNS = st.sampled_from(["p", "q", "gsiftp://h/☃"])
@@ -57,7 +59,7 @@ class Catalogue(RuleBasedStateMachine):
             found = self.requests.next()
         assert found is not None
         try:
-            said = answer(self.store, found.method.name, found.strings)
+            said = self.said(found)
         except Refusal as refusal:
             said = failed(refusal)
         reply = None
@@ -68,6 +70,9 @@ class Catalogue(RuleBasedStateMachine):
         assert reply is not None
         assert not self.replies.pending
         return reply
+
+    def said(self, asked: Request) -> bytes:
+        return answer(self.store, asked.method.name, asked.strings)
 
     @rule(cuts=CUTS)
     def pieces(self, cuts: list[int]) -> None:
@@ -139,6 +144,30 @@ class Catalogue(RuleBasedStateMachine):
 
 TestCatalogue = Catalogue.TestCase
 TestCatalogue.settings = settings(max_examples=20, stateful_step_count=20, deadline=None)
+
+
+def test_catalogue_in_postgresql(cluster: Cluster) -> None:
+    storage = postgres.Postgres(cluster.database(), schema.LRC)
+    storage.prepare()
+    database = storage.connect(reading=False)
+
+    class There(Catalogue):
+        @initialize()
+        def begin(self) -> None:
+            super().begin()
+            self.store = Store(database, interval=0)
+            self.ask("lrc_clear")
+
+        def said(self, asked: Request) -> bytes:
+            database.begin()
+            (said,) = together(self.store, [(asked.method.name, asked.strings)])
+            database.commit()
+            if isinstance(said, BaseException):
+                raise said
+            return said
+
+    run_state_machine_as_test(There, settings=settings(TestCatalogue.settings, max_examples=10))
+    database.close()
 
 
 @given(st.lists(st.binary(max_size=40), max_size=8))

@@ -30,9 +30,12 @@ def configured(directory: Path, **chosen: Any) -> Configuration:
     )
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with Server(configured(tmp_path_factory.mktemp("rls"))) as made:
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    names = {}
+    if request.param == "postgres":
+        names = dict.fromkeys(("lrc_dbname", "rli_dbname"), request.getfixturevalue("cluster").database())
+    with Server(configured(tmp_path_factory.mktemp("rls"), **names)) as made:
         yield made
 
 

@@ -14,7 +14,7 @@ from queue import Empty, SimpleQueue
 
 from pyglobus.core.rls.database import FAULTS, Fault
 from pyglobus.core.rls.results import Refusal, Result
-from pyglobus.core.rls.service import Store, Work, perform
+from pyglobus.core.rls.service import Perform, Store, Work
 
 #: Threads, so that an answer with many rows does not hold up all others.
 _THREADS = 2
@@ -27,8 +27,13 @@ Done = Callable[[bytes | BaseException], None]
 class Gatherer:
     """The threads."""
 
-    def __init__(self, store: Callable[[], Store], deliver: Callable[[Callable[[], None]], object]) -> None:
-        """``store`` gives what the calling thread reads from; ``deliver`` runs a function where outcomes are told."""
+    def __init__(
+        self, store: Callable[[], Store], deliver: Callable[[Callable[[], None]], object], perform: Perform
+    ) -> None:
+        """``store`` gives what the calling thread reads from; ``deliver`` runs a function where outcomes are told;
+        ``perform`` answers.
+        """
+        self._perform = perform
         self._store = store
         self._deliver = deliver
         self._waiting: SimpleQueue[tuple[Work, Done] | None] = SimpleQueue()
@@ -63,7 +68,7 @@ class Gatherer:
 
     def _answered(self, works: list[Work]) -> list[bytes | BaseException]:
         try:
-            return perform(self._store(), works)
+            return self._perform(self._store(), works)
         except FAULTS as fault:
             if len(works) == 1 or (isinstance(fault, Fault) and fault.gone):
                 return [Refusal(Result.DBERROR, str(fault)) for _ in works]

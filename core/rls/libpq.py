@@ -16,7 +16,7 @@ from typing import Any
 
 from psycopg import pq
 
-from pyglobus.core.rls.database import Fault
+from pyglobus.core.rls.database import Database, Fault
 
 _PATIENCE = 5.0
 #: Seconds between two looks whether it is there again, at first and at last.
@@ -87,7 +87,10 @@ class Connection:
 
     def execute(self, statement: str, parameters: Sequence[Any] = (), /) -> Rows:
         """Do a statement. Raises `Fault`."""
-        values = [encoded(value) for value in parameters]
+        return Rows(self.query(statement, [encoded(value) for value in parameters]))
+
+    def query(self, statement: str, values: Sequence[bytes | None]) -> pq.abc.PGresult:
+        """Do a statement with values in PostgreSQL's text form. Raises `Fault`."""
         if self._transaction is not None:
             return self._do(statement, values)
         if self._missed is not None:
@@ -149,11 +152,10 @@ class Connection:
         self._revive()
         deadline = time.monotonic() + self._patience
         while True:
-            row = self._do("SELECT pg_xact_status(CAST(? AS xid8))", [number]).fetchone()
-            status = row[0] if row else None
-            if status == "committed":
+            status = self._do("SELECT pg_xact_status(CAST(? AS xid8))", [number]).get_value(0, 0)
+            if status == b"committed":
                 return
-            if status == "aborted":
+            if status == b"aborted":
                 raise Fault("the connection was lost", passing=True)
             if status is None or time.monotonic() > deadline:
                 raise Fault("the connection was lost, and whether this was kept is not known", gone=True)
@@ -200,13 +202,13 @@ class Connection:
             time.sleep(pause)
             pause = min(2 * pause, last)
 
-    def _do(self, statement: str, values: list[bytes | None]) -> Rows:
+    def _do(self, statement: str, values: Sequence[bytes | None]) -> pq.abc.PGresult:
         name = self._prepared.get(statement)
         if name is None:
             name = b"s%d" % len(self._prepared)
             self._check(self._libpq.prepare(name, numbered(statement).encode()))
             self._prepared[statement] = name
-        return Rows(self._check(self._libpq.exec_prepared(name, values)))  # type: ignore[arg-type]
+        return self._check(self._libpq.exec_prepared(name, values))  # type: ignore[arg-type]
 
     def _check(self, result: pq.abc.PGresult) -> pq.abc.PGresult:
         if result.status in _GOOD:
@@ -233,7 +235,7 @@ LOCK = 0x524C53
 
 
 def encoded(value: Any) -> bytes | None:
-    """A value as PostgreSQL's text form of it; lists are arrays of text or of numbers."""
+    """A value in PostgreSQL's text form."""
     if isinstance(value, str):
         return value.encode()
     if isinstance(value, int):
@@ -242,15 +244,18 @@ def encoded(value: Any) -> bytes | None:
         return None
     if isinstance(value, float):
         return repr(value).encode()
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return b"\\x" + bytes(value).hex().encode()
-    return ("{" + ",".join(map(_element, value)) + "}").encode()
+    return b"\\x" + bytes(value).hex().encode()
 
 
-def _element(value: str | int) -> str:
-    if isinstance(value, int):
-        return str(int(value))
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+def array(names: Iterable[bytes]) -> bytes:
+    """Names as the text form of an array."""
+    return b"{" + b",".join([b'"' + name.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"' for name in names]) + b"}"
+
+
+def connection_of(database: Database) -> Connection:
+    """A database that is known to be of PostgreSQL."""
+    assert isinstance(database, Connection)
+    return database
 
 
 def numbered(statement: str) -> str:

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from pyglobus.core import errors
 from pyglobus.core.rls.database import Fault, masked
-from pyglobus.core.rls.schema import Dialect, Schema
+from pyglobus.core.rls.schema import LRC, Dialect, Schema
 
 try:
     from psycopg import Error, conninfo
 
+    from pyglobus.core.rls import mappings
     from pyglobus.core.rls.libpq import Connection
 except ImportError as error:
     raise errors.ConfigurationError(
@@ -74,6 +75,8 @@ class Postgres:
     def connect(self, *, reading: bool) -> Connection:
         """A connection."""
         settings = _SETTINGS.format(schema=self._schema.name) + (_READING if reading else _WRITING)
+        if self._schema is LRC and not reading:
+            settings += mappings.FUNCTION
         return Connection(self._where, settings, self._key, self._hidden)
 
     def prepare(self) -> None:

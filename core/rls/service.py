@@ -46,6 +46,7 @@ Handler = Callable[[Store, Strings], bytes]
 Point = tuple[int, Handler, Store]
 #: What is to be done with a store: a request, by its method and strings, or something of the server's own.
 Work = tuple[str, Sequence[bytes]] | Callable[[Store], bytes]
+Perform = Callable[[Store, Sequence[Work]], list[bytes | BaseException]]
 
 
 def answer(store: Store, name: str, strings: Sequence[bytes]) -> bytes:

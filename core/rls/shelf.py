@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from pyglobus.core.rls.database import FAULTS, Database, Storage
 from pyglobus.core.rls.gatherer import Gatherer
-from pyglobus.core.rls.service import Store, Work, answer
+from pyglobus.core.rls.service import Perform, Store, Work, answer, perform
 from pyglobus.core.rls.writer import Writer
 
 
@@ -41,9 +41,9 @@ class Shelf:
             #: What the event loop reads from.
             self.store = self.reader()
         else:
-            self._gatherer = Gatherer(self.reader, deliver)
+            self._gatherer = Gatherer(self.reader, deliver, _perform(storage))
         #: What changes it.
-        self.writer = Writer("rls-writer", self._writable, deliver, committed)
+        self.writer = Writer("rls-writer", self._writable, deliver, committed, _perform(storage))
 
     def reader(self) -> Store:
         """The store that the calling thread reads from."""
@@ -84,3 +84,12 @@ class Shelf:
     def _writable(self) -> tuple[Database, Store]:
         database = self._storage.connect(reading=False)
         return database, Store(database, interval=self._interval)
+
+
+def _perform(storage: Storage) -> Perform:
+    """How several requests are answered."""
+    if storage.swift:
+        return perform
+    from pyglobus.core.rls.together import together
+
+    return together

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from pyglobus.core.rls.database import FAULTS, Database, Fault
 from pyglobus.core.rls.results import Refusal, Result
-from pyglobus.core.rls.service import Store, Work, perform
+from pyglobus.core.rls.service import Perform, Store, Work
 
 #: Changes of one transaction: so long the first of them waits for the others.
 _MOST = 500
@@ -41,10 +41,12 @@ class Writer:
         open_store: Callable[[], tuple[Database, Store]],
         deliver: Callable[[Callable[[], None]], object],
         committed: Callable[[Store], None],
+        perform: Perform,
     ) -> None:
         """``open_store`` opens the database, in the thread. ``deliver`` runs a function where outcomes are told.
-        ``committed`` is called after each transaction.
+        ``committed`` is called after each transaction. ``perform`` does what one consists of.
         """
+        self._perform = perform
         self._open = open_store
         self._deliver = deliver
         self._committed = committed
@@ -103,12 +105,12 @@ class Writer:
         before = len(store.catalogue.changes)
         try:
             database.begin()
-            outcomes = perform(store, [change.work for change in batch])
+            outcomes = self._perform(store, [change.work for change in batch])
             weight = sum(change.weight for change in batch)
             while not alone and weight < _MOST and (late := self._take(_MOST - weight)):
                 batch += late
                 weight += sum(change.weight for change in late)
-                outcomes += perform(store, [change.work for change in late])
+                outcomes += self._perform(store, [change.work for change in late])
             database.commit()
         except FAULTS as error:
             del store.catalogue.changes[before:]
