@@ -328,8 +328,8 @@ _pyglobus_table() {
         ;;
     'rls server')
         verbs=''
-        options='--lrc --rli --data --config --acl -N --no-authentication -p --port --bind --connections --drain --log -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -h -help --help'
-        values=(['--data']='directory' ['--config']='file' ['--acl']='' ['-p']='' ['--port']='' ['--bind']='' ['--connections']='' ['--drain']='' ['--log']='file' ['--format']='=text jsonl')
+        options='--lrc --rli --data --database --config --acl -N --no-authentication -p --port --bind --connections --drain --log -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -h -help --help'
+        values=(['--data']='directory' ['--database']='' ['--config']='file' ['--acl']='' ['-p']='' ['--port']='' ['--bind']='' ['--connections']='' ['--drain']='' ['--log']='file' ['--format']='=text jsonl')
         arguments=()
         repeated=
         interspersed=yes

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, fields, replace
 from pyglobus.core import errors
 from pyglobus.core.rls import acl
 from pyglobus.core.rls.address import PORT
+from pyglobus.core.rls.databasename import masked
 
 #: Bytes of a configuration file.
 _MOST = 1 << 20
@@ -54,8 +55,8 @@ class Configuration:
     myurl: str = ""
     lrc_server: bool = False
     rli_server: bool = False
-    lrc_dbname: str = "lrcdb"
-    rli_dbname: str = "rlidb"
+    lrc_dbname: str = field(default="lrcdb", repr=False)
+    rli_dbname: str = field(default="rlidb", repr=False)
     db_user: str = ""
     db_pwd: str = field(default="", repr=False)
     timeout: int = 30
@@ -75,6 +76,8 @@ class Configuration:
         values = {
             each.name: _written(getattr(self, each.name)) for each in fields(self) if each.name not in ("acl", "idle")
         }
+        values |= {name: masked(values[name]) for name in ("lrc_dbname", "rli_dbname")}
+        values["db_pwd"] = "***" if self.db_pwd else ""
         if option in ("", "all"):
             lines = [
                 ("acl", f"{rule.who.pattern}: {' '.join(sorted(p.value for p in rule.permissions))}")

@@ -12,13 +12,13 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pyglobus.core.rls.databasename import is_url
+
 if TYPE_CHECKING:
     from pyglobus.core.rls.schema import Schema
 
 #: A LIMIT that is none.
 ALL_ROWS = 1 << 62
-
-_URLS = ("postgresql://", "postgres://")
 
 
 class Fault(Exception):
@@ -91,11 +91,6 @@ class Storage(Protocol):
         """A connection; ``reading``: one that cannot change anything."""
 
 
-def is_url(name: str) -> bool:
-    """Whether a database's name is that of one of PostgreSQL's."""
-    return name.startswith(_URLS)
-
-
 def opened(name: str, schema: Schema, user: str = "", password: str = "") -> Storage:
     """The storage with a name: a URL of PostgreSQL, or the path of an SQLite file. ``user`` and ``password`` are for
     a URL that has none. Raises `errors.ConfigurationError`.
@@ -107,11 +102,3 @@ def opened(name: str, schema: Schema, user: str = "", password: str = "") -> Sto
     from pyglobus.core.rls.sqlite import File
 
     return File(name, schema)
-
-
-def masked(name: str) -> str:
-    """The name without a password, for messages and logs."""
-    import re
-
-    name = re.sub(r"^(\w+://[^/?#@:]*):.*@", r"\1:***@", name)
-    return re.sub(r"([?&](?:ssl)?password=)[^&]*", r"\1***", name)

@@ -71,13 +71,13 @@ class Connection:
     """
 
     def __init__(
-        self, where: bytes, settings: str, key: int, hidden: Sequence[str] = (), patience: float = _PATIENCE
+        self, where: bytes, settings: str, key: int, hidden: Sequence[str] = (), patience: float | None = None
     ) -> None:
         self._where = where
         self._settings = settings.encode()
         self._key = key
         self._hidden = [text for text in hidden if text]
-        self._patience = patience
+        self._patience = _PATIENCE if patience is None else patience
         self._prepared: dict[str, bytes] = {}
         self._missed: float | None = time.monotonic()  # since when there is none
         self._transaction: bytes | None = None  # its number
@@ -167,6 +167,10 @@ class Connection:
         """End it."""
         if self._missed is None:
             self._lose()
+
+    def fileno(self) -> int:
+        """The socket's descriptor."""
+        return self._libpq.socket
 
     def _connected(self) -> pq.abc.PGconn:
         made = pq.PGconn.connect(self._where)

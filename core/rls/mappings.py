@@ -28,6 +28,7 @@ METHODS = {
 }
 #: A code that is none of the protocol's: it is done, and the logical name is gone with it.
 _GONE = -1
+_RESULTS = {int(result): result for result in Result}
 
 #: What is done when a connection begins.
 FUNCTION = """
@@ -152,7 +153,7 @@ def _outcome(store: Store, code: int, kind: int, lfn: bytes, pfn: bytes) -> Refu
     if code > 0:
         both = code in (Result.MAPPING_NEXIST, Result.MAPPING_EXIST)
         detail = lfn + b"," + pfn if both else pfn if code == Result.PFN_NEXIST else lfn
-        return Refusal(Result(code), detail.decode())
+        return Refusal(_RESULTS[code], detail.decode())
     if kind == _CREATE:
         store.catalogue.changes.append((True, lfn.decode()))
     elif code == _GONE:

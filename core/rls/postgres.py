@@ -10,7 +10,8 @@ sorting: what is asked for is a few rows, also where the statistics of a new tab
 from __future__ import annotations
 
 from pyglobus.core import errors
-from pyglobus.core.rls.database import Fault, masked
+from pyglobus.core.rls.database import Fault
+from pyglobus.core.rls.databasename import masked
 from pyglobus.core.rls.schema import LRC, Dialect, Schema
 
 try:

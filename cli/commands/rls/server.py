@@ -26,6 +26,8 @@ _what.own("--lrc", "Be a catalogue: which file has which replicas.")
 _what.own("--rli", "Be an index: which catalogue knows which file.")
 _what.own("--data", "Keep the databases in this directory. [default: the working directory]", metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False), completion="directory")  # fmt: skip
+_what.own("--database", "Keep them in PostgreSQL, at postgresql://HOST/NAME; several servers may share it.",
+    metavar="URL", type=click.STRING)  # fmt: skip
 _what.own("--config", "Read a configuration as that of globus-rls-server; options win over it. HUP reads it again.",
     value="FILE", type=click.Path(path_type=Path))  # fmt: skip
 
@@ -50,7 +52,7 @@ _telling.own("--log", "Append a JSON object for each event; - is standard error.
 @_place
 @_telling
 def server(*, output: Output, **given: Any) -> None:
-    """Keep a catalogue of replicas (--lrc), an index of catalogues (--rli), or both, in SQLite files.
+    """Keep a catalogue of replicas (--lrc), an index of catalogues (--rli), or both, in SQLite files or in PostgreSQL.
 
     The URL of the server is the first line of standard output. By default only your own identity is served. TERM lets
     clients finish and ends it.
@@ -79,6 +81,7 @@ def _configuration(given: dict[str, Any]) -> Configuration:
     from dataclasses import replace
 
     from pyglobus.core.rls import acl, configuration
+    from pyglobus.core.rls.databasename import is_url
 
     chosen = configuration.read(given["config"]) if given["config"] is not None else configuration.Configuration()
     values: dict[str, Any] = {}
@@ -96,10 +99,30 @@ def _configuration(given: dict[str, Any]) -> Configuration:
         raise errors.UsageError(
             "a server is a catalogue, an index, or both", hint="give --lrc, --rli, or --config FILE"
         )
+    if given["database"] is not None:
+        _check_database(given["database"])
+        return replace(chosen, lrc_dbname=given["database"], rli_dbname=given["database"])
     directory = given["data"] or Path()
-    return replace(
-        chosen, lrc_dbname=str(directory / f"{chosen.lrc_dbname}"), rli_dbname=str(directory / f"{chosen.rli_dbname}")
-    )
+    names = (name if is_url(name) else str(directory / name) for name in (chosen.lrc_dbname, chosen.rli_dbname))
+    return replace(chosen, lrc_dbname=next(names), rli_dbname=next(names))
+
+
+def _check_database(url: str) -> None:
+    from pyglobus.core.rls.databasename import is_url, masked
+
+    if not is_url(url):
+        raise errors.UsageError(
+            "bad URL of a database",
+            where=url,
+            why="it begins with postgresql://",
+            hint="--data DIR is for SQLite files",
+        )
+    if masked(url) != url:
+        raise errors.UsageError(
+            "a password on the command line can be read by everybody",
+            where=masked(url),
+            hint="give db_pwd in the file of --config, PGPASSWORD, or ~/.pgpass",
+        )
 
 
 def _announce(url: str, output: Output) -> None:
