@@ -112,11 +112,17 @@ def test_all_of_it_ends_with_the_sandbox(blank_user: Path) -> None:
         subprocess.run([*job, f"--wrap={script}"], env=sandbox.env, check=True, capture_output=True)
         while not (sandbox.data_dir / "begun").exists():
             subprocess.run(["scontrol", "ping"], env=sandbox.env, check=True, capture_output=True)
-        assert list(processes.marked(MARK, str(directory)))
-    assert not list(processes.marked(MARK, str(directory)))
+        marks = ((MARK, str(directory)), *sandbox.servers["slurm"].marks.items())
+        found = {_program(each.pid) for mark in marks for each in processes.marked(*mark)}
+        assert {"munged", "slurmctld", "slurmd", "slurmstepd:", "sleep"} <= found
+    assert not any(list(processes.marked(*mark)) for mark in marks)
     assert not directory.exists()
     assert not shared.exists()
     assert not Path("/etc/slurm/slurm.conf").exists()
+
+
+def _program(pid: int) -> str:
+    return Path(os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].split(b" ")[0])).name
 
 
 def queue(slurm: Sandbox) -> str:

@@ -5,6 +5,9 @@ The daemons are `cluster`'s. Slurm's clients read the file that SLURM_CONF names
 an environment of its own, and they call programs by the paths in /etc: there, /etc/slurm/slurm.conf is what counts. So
 the gatekeeper, and all that it starts, lives in a mount namespace in which the sandbox's configuration lies over
 /etc/slurm. Nothing outside sees it, the machine's own Slurm is left alone, and it ends with the last process in it.
+
+slurmstepd, which looks after a job, has none of slurmd's environment but SLURM_CONF, with the path that slurmd was
+given. Clients get another path of the same file, so that this one tells what belongs to the cluster.
 """
 
 from __future__ import annotations
@@ -42,6 +45,9 @@ def slurm(site: Site, name: str = "slurm") -> Server:
     for path in (private, private / "state", open_, open_ / "etc", open_ / "spool"):
         path.mkdir(exist_ok=True)
         path.chmod(0o755 if path.is_relative_to(open_) else 0o700)
+    given, own = open_ / "slurm.conf", open_ / "etc" / "slurm.conf"
+    given.unlink(missing_ok=True)
+    given.symlink_to(own)
     logs = [str(private / f"{daemon}.log") for daemon in ("slurmctld", "slurmd", "munged")]
     environment = site.server_environment()
     environment["PATH"] += ":/usr/sbin:/sbin"
@@ -52,8 +58,9 @@ def slurm(site: Site, name: str = "slurm") -> Server:
         package="python3",
         arguments=["-I", "-S", cluster.__file__, str(private), str(open_), MARK],
         environment=environment,
-        exports={"SLURM_CONF": str(open_ / "etc" / "slurm.conf")},
+        exports={"SLURM_CONF": str(given)},
         logs=[*logs, site.log(f"{name}.out")],
+        marks={"SLURM_CONF": str(own)},
         announcement=r"listening at port (\d+)",
     )
 
