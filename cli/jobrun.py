@@ -10,18 +10,19 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from pyglobus.cli import jobs, signals
-from pyglobus.core import errors, files, gram
+from pyglobus.cli.watch import Watch, writer
+from pyglobus.core import errors, gram
 from pyglobus.core.gass.sink import Sink
 from pyglobus.core.gram import Event, GramError, Job, State, care, description, restart
 from pyglobus.core.gram.depot import Depot
-from pyglobus.core.gram.description import Wishes
 from pyglobus.core.gram.errors import CODES
 from pyglobus.core.gram.outlet import Outlet, Paths
 
 if TYPE_CHECKING:
+    from pyglobus.cli.manner import Manner
     from pyglobus.cli.output import Output
     from pyglobus.core.gram import Delegation
     from pyglobus.core.gram.records import Record, Records
@@ -35,38 +36,6 @@ NOWHERE = "https://localhost:1"
 _BEGINNING = (State.UNSUBMITTED, State.STAGE_IN)
 
 
-class Manner(NamedTuple):
-    """How a job is run. It ``reads`` and ``writes`` these files of ours (None: all). A ``batch`` job is left when it is
-    with the scheduler, a ``fast`` one when it is with the job manager, a ``detached`` one when it needs nothing of
-    ours; Ctrl-C ``leaves`` the job alone.
-    """
-
-    wishes: Wishes = Wishes()
-    reads: tuple[str, ...] | None = ()
-    writes: tuple[str, ...] | None = ()
-    batch: bool = False
-    fast: bool = False
-    detached: bool = False
-    dry: bool = False
-    leaves: bool = False
-    watched: bool = False
-    timeout: float | None = None
-
-    def recorded(self) -> dict[str, Any]:
-        """What of it belongs to the record of a job."""
-        return {
-            "kept": self.wishes.kept,
-            "propagates": self.wishes.propagates,
-            "reads": None if self.reads is None else list(self.reads),
-            "writes": None if self.writes is None else list(self.writes),
-        }
-
-    @property
-    def serves(self) -> bool:
-        """Whether the job needs a server here."""
-        return self.wishes.shows or self.wishes.propagates or self.reads != () or self.writes != ()
-
-
 class Run:
     """One job and what is shown of it."""
 
@@ -77,7 +46,7 @@ class Run:
         self._record: Record | None = None
         self._deadline = None if manner.timeout is None else time.monotonic() + manner.timeout
         self._silent = manner.serves or output.quiet
-        self._watch = jobs.Watch(output) if manner.watched else None
+        self._watch = Watch(output) if manner.watched else None
         self._outlet: Outlet | None = None
         self._complete: Callable[[], object] = lambda: None
         self._interrupted = False
@@ -87,6 +56,8 @@ class Run:
         """Submit a job and follow it."""
         manner = self._manner
         with contextlib.ExitStack() as stack:
+            if self._watch is not None:
+                stack.enter_context(self._watch)
             server = NOWHERE if manner.detached else None
             if manner.reads != () or (manner.serves and not manner.detached):
                 server = self._served(stack).url
@@ -138,6 +109,8 @@ class Run:
         assert self._records is not None
         assert record.contact is not None
         with contextlib.ExitStack() as stack:
+            if self._watch is not None:
+                stack.enter_context(self._watch)
             depot = self._served(stack)
             if not self._manner.leaves:
                 stack.enter_context(signals.cancelling(self._interrupt))
@@ -150,6 +123,10 @@ class Run:
                     if last or error.code not in care.DELIVERY:
                         raise
         return None
+
+    def writer(self, fd: int) -> Callable[[bytes], object]:
+        """What writes the output of the job to a descriptor of ours."""
+        return writer(self._watch, fd)
 
     def _picked_up(self, record: Record, server: str, paths: Paths) -> Job:
         assert self._records is not None
@@ -179,7 +156,7 @@ class Run:
         sinks = {name: Sink.of_descriptor(fd, lines=True) for name, fd in (("stdout", 1), ("stderr", 2))}
         depot = Depot(reads=manner.reads, writes=manner.writes, **(sinks if manner.wishes.shows else {}))
         if self._outlet is None:
-            self._outlet = _shown() if manner.wishes.shows else Outlet(None, None)
+            self._outlet = Outlet(self.writer(1), self.writer(2)) if manner.wishes.shows else Outlet(None, None)
         depot.admit(self._outlet)
         stack.enter_context(depot)
         stack.callback(depot.drain)
@@ -292,8 +269,3 @@ class Run:
     def _say(self, text: str) -> None:
         if not self._silent and self._output.is_text:
             self._output.line(text)
-
-
-def _shown() -> Outlet:
-    """What a job writes goes on to our own standard output and standard error."""
-    return Outlet(lambda data: files.write_all(1, data), lambda data: files.write_all(2, data))

@@ -114,18 +114,3 @@ def save(output: Output, records: Records | None, known: Record | None) -> None:
             records.save(known)
         except errors.Error as error:
             output.note(f"the list of jobs is behind: {error}")
-
-
-class Watch:
-    """What --watch shows: each state on a line of stderr, with the time since the submission."""
-
-    def __init__(self, output: Output) -> None:
-        self._output = output
-        self._begun = time.time()
-
-    def show(self, event: Event, label: str = "") -> None:
-        """One more."""
-        failure = f"  {event.failure.why or ''}" if event.failure is not None else ""
-        seconds = max(0.0, event.time - self._begun)
-        name = f"{label}  " if label else ""
-        self._output.progress_line(f"{seconds:8.1f} s  {name}{event.state}{failure}".rstrip())

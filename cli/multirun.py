@@ -9,7 +9,8 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from pyglobus.cli import jobs, signals
-from pyglobus.core import errors, files
+from pyglobus.cli.watch import Watch, writer
+from pyglobus.core import errors
 from pyglobus.core.gass.sink import Sink
 from pyglobus.core.gram import Job, description
 from pyglobus.core.gram.depot import Depot
@@ -20,7 +21,7 @@ from pyglobus.core.rsl.tree import Relation
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pyglobus.cli.jobrun import Manner
+    from pyglobus.cli.manner import Manner
     from pyglobus.cli.output import Output
     from pyglobus.core.gram import Delegation
     from pyglobus.core.gram.records import Record, Records
@@ -33,7 +34,7 @@ class MultiRun:
         self._output, self._manner, self._records = output, manner, records
         self._limit, self._atomic = limit, atomic
         self._silent = manner.serves or output.quiet
-        self._watch = jobs.Watch(output) if manner.watched else None
+        self._watch = Watch(output) if manner.watched else None
         self._outlets: list[Outlet] = []
         self._lines: list[Lines] = []
         self._parts: list[Part] = []
@@ -48,6 +49,8 @@ class MultiRun:
         manner = self._manner
         self._using = using
         with contextlib.ExitStack() as stack:
+            if self._watch is not None:
+                stack.enter_context(self._watch)
             server = None
             self._outlets = [self._outlet(number, part.label) for number, part in enumerate(parts, 1)]
             if manner.serves:
@@ -77,7 +80,7 @@ class MultiRun:
         if not self._manner.wishes.shows:
             return Outlet(None, None, Paths.of(number))
         prefix = f"{label}| ".encode("utf-8", "surrogateescape")
-        made = [Lines(lambda data, fd=fd: files.write_all(fd, data), prefix) for fd in (1, 2)]  # type: ignore[misc]
+        made = [Lines(writer(self._watch, fd), prefix) for fd in (1, 2)]
         self._lines += made
         return Outlet(made[0], made[1], Paths.of(number))
 

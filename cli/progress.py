@@ -248,14 +248,14 @@ class _Terminal:
     def show(self, meter: Meter, files: Files | None) -> None:
         from rich.live import Live
 
-        console = self._console = self._console or _console()
-        drawn = self._drawn(meter, files, console.width, console.height)
+        made = self._console = self._console or console()
+        drawn = self._drawn(meter, files, made.width, made.height)
         if self._live is None:
             self._live = Live(
-                console=console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
+                console=made, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
             )
             self._live.start()
-            console.show_cursor(True)
+            made.show_cursor(True)
         self._live.update(drawn, refresh=True)
 
     def clear(self) -> None:
@@ -331,7 +331,8 @@ def _shortened(text: str, width: int) -> str:
     return f"{text[: kept // 2]}...{text[len(text) - (kept - kept // 2) :]}"
 
 
-def _console() -> Console:
+def console() -> Console:
+    """That of live displays, on stderr."""
     from rich.console import Console
 
     return Console(stderr=True, no_color=True if os.environ.get("NO_COLOR") else None, highlight=False, soft_wrap=False)

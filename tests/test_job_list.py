@@ -50,7 +50,8 @@ def test_a_record_comes_back_as_it_was(tmp_path: Path) -> None:
     assert again.failure == {"code": 8, "name": "UserCancelled", "why": "cancelled"}
     path = tmp_path / f"{record.number}.json"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert Records(tmp_path).find("https://h:1/1/2/").number == record.number
+    for contact in ("https://h:1/1/2/", "https://h:99/1/2/"):  # of the next job manager, or the one before
+        assert Records(tmp_path).find(contact).number == record.number
 
 
 def test_no_two_processes_have_the_same_number(tmp_path: Path) -> None:

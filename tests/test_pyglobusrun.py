@@ -13,14 +13,17 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+import pexpect
 import pytest
 
 from pyglobus.core.sandbox import Sandbox
 from pyglobus.core.x509.proxytype import LIMITED
+from tests.pace import PROMPT
 
 OURS = str(Path(sys.executable).with_name("pyglobusrun"))
 THEIRS = "globusrun"
@@ -61,55 +64,107 @@ def both(jobs: Sandbox, *arguments: str, env: Mapping[str, str] | None = None) -
 
 
 R = ("-r", "{contact}")
-#: What goes wrong, and the exit status of it. {} are the contact, a job that is gone, a port where nobody listens.
-WRONG: dict[str, tuple[int, tuple[str, ...]]] = {
-    "unknown attribute": (1, (*R, f"&{_TRUE}(colour=red)")),
-    "directory missing": (4, (*R, f"&{_TRUE}(directory=/no/such)")),
-    "executable missing": (5, (*R, "&(executable=/no/such)")),
-    "executable not allowed": (72, (*R, "&(executable=/etc/passwd)")),
-    "stdin missing": (11, (*R, f"&{_TRUE}(stdin=/no/such)")),
-    "stdout denied": (73, (*R, f"&{_TRUE}(stdout=/proc/out)")),
-    "stderr denied": (74, (*R, f"&{_TRUE}(stderr=/proc/err)")),
-    "no executable": (81, (*R, "&(arguments=x)")),
-    "job type unknown": (19, (*R, f"&{_TRUE}(jobtype=some)")),
-    "job type not there": (26, (*R, f"&{_TRUE}(jobtype=mpi)")),
-    "count no number": (14, (*R, f"&{_TRUE}(count=some)")),
-    "environment no pairs": (54, (*R, f"&{_TRUE}(environment=a)")),
-    "arguments nested": (50, (*R, f"&{_TRUE}(arguments=(a b))")),
-    "variable unknown": (39, (*R, "&(executable=$(NO_SUCH))")),
-    "stage in from nowhere": (135, (*R, f"&{_TRUE}(file_stage_in=(gsiftp://localhost:1/x y))")),
-    "stage out to nowhere": (155, (*R, f"&{_TRUE}(file_stage_out=(/etc/hostname gsiftp://localhost:1/x))")),
-    "restart of nothing": (121, (*R, "&(restart={gone})")),
-    "two-phase no number": (114, (*R, f"&{_TRUE}(twophase=never)")),
-    "save state no boolean": (150, (*R, f"&{_TRUE}(savestate=perhaps)")),
-    "proxy timeout no number": (153, (*R, f"&{_TRUE}(proxytimeout=soon)")),
-    "service unknown": (93, ("-r", "{contact}/no-such", f"&{_TRUE}")),
-    "subject of somebody else": (7, ("-r", "{contact}:/O=Grid/CN=else", f"&{_TRUE}")),
-    "nobody listens": (12, ("-r", "localhost:1", f"&{_TRUE}")),
-    "host unknown": (12, ("-r", "no-such.invalid", f"&{_TRUE}")),
-    "ping where nobody listens": (1, ("-a", "-r", "localhost:1")),
-    "ping of no service": (1, ("-a", "-r", "{contact}/no-such")),
-    "versions where nobody listens": (1, ("-j", "-r", "localhost:1")),
-    "bracket open": (255, (*R, "&(executable=/bin/true")),
-    "relation alone": (48, (*R, "executable=/bin/true")),
-    "nothing to run": (255, R),
-    "two descriptions": (255, (*R, f"&{_TRUE}", f"&{_TRUE}")),
-    "description and file": (255, (*R, "-f", "/etc/passwd", f"&{_TRUE}")),
-    "file missing": (1, (*R, "-f", "/no/such")),
-    "file no description": (255, (*R, "-f", "/etc/passwd")),
-    "nowhere to run": (255, (f"&{_TRUE}",)),
-    "option unknown": (1, ("-nosuch",)),
-    "kill of no contact": (1, ("-k", "job")),
-    "status of no contact": (1, ("-status", "job")),
-    "kill of a job that is gone": (156, ("-k", "{gone}")),
-    "kill where nobody listens": (79, ("-k", "https://localhost:1/1/1/")),
-    "stop where nobody listens": (79, ("-stop-manager", "https://localhost:1/1/1/")),
+#: What goes wrong, the exit status, what ours says of it, and how it is done. {} are the contact, a job that is gone.
+WRONG: dict[str, tuple[int, str, tuple[str, ...]]] = {
+    "unknown attribute": (1, 'the RSL attribute "colour" is not supported', (*R, f"&{_TRUE}(colour=red)")),
+    "directory missing": (4, "unable to set default to the directory requested", (*R, f"&{_TRUE}(directory=/no/such)")),
+    "executable missing": (5, "the executable does not exist", (*R, "&(executable=/no/such)")),
+    "executable not allowed": (
+        72,
+        "the executable file permissions do not allow execution",
+        (*R, "&(executable=/etc/passwd)"),
+    ),
+    "stdin missing": (11, "the stdin file does not exist", (*R, f"&{_TRUE}(stdin=/no/such)")),
+    "stdout denied": (73, "failed to open stdout", (*R, f"&{_TRUE}(stdout=/proc/out)")),
+    "stderr denied": (74, "failed to open stderr", (*R, f"&{_TRUE}(stderr=/proc/err)")),
+    "no executable": (81, "the executable parameter in the RSL is undefined", (*R, "&(arguments=x)")),
+    "job type unknown": (
+        19,
+        'has value "some" which is not one of the allowed values',
+        (*R, f"&{_TRUE}(jobtype=some)"),
+    ),
+    "job type not there": (26, "'jobtype' value is not supported by this job manager", (*R, f"&{_TRUE}(jobtype=mpi)")),
+    "count no number": (14, "'count' value is not an integer", (*R, f"&{_TRUE}(count=some)")),
+    "environment no pairs": (54, "'environment' parameter is invalid", (*R, f"&{_TRUE}(environment=a)")),
+    "arguments nested": (50, "'arguments' parameter is invalid", (*R, f"&{_TRUE}(arguments=(a b))")),
+    "variable unknown": (39, "variables that could not be identified", (*R, "&(executable=$(NO_SUCH))")),
+    "stage in from nowhere": (
+        135,
+        "could not stage in a file from gsiftp://localhost:1/x to y",
+        (*R, f"&{_TRUE}(file_stage_in=(gsiftp://localhost:1/x y))"),
+    ),
+    "stage out to nowhere": (
+        155,
+        "could not stage out a file",
+        (*R, f"&{_TRUE}(file_stage_out=(/etc/hostname gsiftp://localhost:1/x))"),
+    ),
+    "restart of nothing": (121, "the job state file doesn't exist", (*R, "&(restart={gone})")),
+    "two-phase no number": (114, "'two_phase' parameter is invalid", (*R, f"&{_TRUE}(twophase=never)")),
+    "save state no boolean": (
+        150,
+        'has value "perhaps" which is not one of the allowed values (yes no)',
+        (*R, f"&{_TRUE}(savestate=perhaps)"),
+    ),
+    "proxy timeout no number": (153, "'proxy_timeout' is invalid", (*R, f"&{_TRUE}(proxytimeout=soon)")),
+    "service unknown": (93, "failed to find the requested service", ("-r", "{contact}/no-such", f"&{_TRUE}")),
+    "subject of somebody else": (
+        7,
+        "the expected name for the remote entity (/O=Grid/CN=else) do not match",
+        ("-r", "{contact}:/O=Grid/CN=else", f"&{_TRUE}"),
+    ),
+    "nobody listens": (12, "localhost:1: the connection to the server failed", ("-r", "localhost:1", f"&{_TRUE}")),
+    "host unknown": (
+        12,
+        "no-such.invalid: the connection to the server failed",
+        ("-r", "no-such.invalid", f"&{_TRUE}"),
+    ),
+    "ping where nobody listens": (
+        1,
+        "cannot reach the gatekeeper: localhost:1: connecting to the job manager failed",
+        ("-a", "-r", "localhost:1"),
+    ),
+    "ping of no service": (
+        1,
+        "/no-such: the gatekeeper failed to find the requested service",
+        ("-a", "-r", "{contact}/no-such"),
+    ),
+    "versions where nobody listens": (
+        1,
+        "cannot ask for the version: localhost:1: connecting",
+        ("-j", "-r", "localhost:1"),
+    ),
+    "bracket open": (255, "line 1, column 2: this bracket is not closed", (*R, "&(executable=/bin/true")),
+    "relation alone": (48, "a request begins with & or |", (*R, "executable=/bin/true")),
+    "nothing to run": (255, "missing what is to be run", R),
+    "two descriptions": (255, "more than one description is given", (*R, f"&{_TRUE}", f"&{_TRUE}")),
+    "description and file": (
+        255,
+        "a description and a file with one are given",
+        (*R, "-f", "/etc/passwd", f"&{_TRUE}"),
+    ),
+    "file missing": (1, "/no/such: No such file or directory", (*R, "-f", "/no/such")),
+    "file no description": (255, "line 2, column 1: an operator such as = must follow", (*R, "-f", "/etc/passwd")),
+    "nowhere to run": (255, "missing the contact of a gatekeeper", (f"&{_TRUE}",)),
+    "option unknown": (1, "no such option -nosuch", ("-nosuch",)),
+    "kill of no contact": (1, "not the contact of a job: job", ("-k", "job")),
+    "status of no contact": (1, "not the contact of a job: job", ("-status", "job")),
+    "kill of a job that is gone": (156, "does not match any which the job manager is handling", ("-k", "{gone}")),
+    "kill where nobody listens": (
+        79,
+        "cannot cancel the job: https://localhost:1/1/1/: connecting",
+        ("-k", "https://localhost:1/1/1/"),
+    ),
+    "stop where nobody listens": (
+        79,
+        "cannot signal stop-manager to the job: https://localhost:1/1/1/",
+        ("-stop-manager", "https://localhost:1/1/1/"),
+    ),
 }
 BY_PROXY = {
-    "stranger": (7, (*R, f"&{_TRUE}")),
-    "limited": (7, (*R, f"&{_TRUE}")),
-    "expired": (254, (*R, f"&{_TRUE}")),
-    "missing": (254, (*R, f"&{_TRUE}")),
+    "stranger": (7, "an authorization operation failed", (*R, f"&{_TRUE}")),
+    "limited": (7, "an authorization operation failed", (*R, f"&{_TRUE}")),
+    "expired": (254, "expired", (*R, f"&{_TRUE}")),
+    "missing": (254, "missing", (*R, f"&{_TRUE}")),
 }
 
 
@@ -134,28 +189,28 @@ def results(jobs: Sandbox, contact: str, proxies: Mapping[str, str]) -> Iterator
         return both(jobs, *words, env={"X509_USER_PROXY": proxy} if proxy else None)
 
     with ThreadPoolExecutor(4) as pool:
-        started = {case: pool.submit(job, arguments, None) for case, (_, arguments) in WRONG.items()}
+        started = {case: pool.submit(job, arguments, None) for case, (_, _, arguments) in WRONG.items()}
         started |= {case: pool.submit(job, arguments, None) for case, arguments in RIGHT.items()}
-        yield started | {name: pool.submit(job, words, proxies[name]) for name, (_, words) in BY_PROXY.items()}
+        yield started | {name: pool.submit(job, words, proxies[name]) for name, (_, _, words) in BY_PROXY.items()}
 
 
-@pytest.mark.parametrize("case", WRONG)
+# What globusrun says beside its status, where that is a text of the library or the job manager.
+_BECAUSE = re.compile(r"because (.*) \(error code \d+\)", re.DOTALL)
+
+
+@pytest.mark.parametrize("case", [*WRONG, *BY_PROXY])
 def test_what_goes_wrong_goes_wrong_as_with_globusrun(case: str, results: Results) -> None:
-    status, _ = WRONG[case]
+    """With the same status, the same words for what the library or the job manager says, and the same output."""
+    status, message, _ = (WRONG | BY_PROXY)[case]
     ours, theirs = results[case].result()
     assert (ours[0], theirs[0]) == (status, status)
     assert ours[1] == theirs[1]
     assert ours[2].startswith("pyglobusrun: ")
-    assert len(ours[2].splitlines()) <= 2
-
-
-@pytest.mark.parametrize("name", BY_PROXY)
-def test_a_proxy_is_refused_as_with_globusrun(name: str, results: Results) -> None:
-    status, _ = BY_PROXY[name]
-    ours, theirs = results[name].result()
-    assert (ours[0], theirs[0]) == (status, status)
-    assert ours[1] == theirs[1]
-    if status == 254:
+    assert message in ours[2].splitlines()[0]
+    assert len(ours[2].splitlines()) == (2 if "hint: " in ours[2] else 1)
+    if said := _BECAUSE.search(theirs[2]):
+        assert " ".join(said[1].split()) in " ".join(ours[2].split())
+    elif status == 254:
         assert "hint: " in ours[2]
 
 
@@ -293,6 +348,112 @@ def active(process: subprocess.Popen[str]) -> str:
         if record["type"] == "state" and record["state"] == "ACTIVE":
             return str(record["contact"])
     raise AssertionError("it has ended before")
+
+
+def test_an_attribute_that_was_meant_is_offered(jobs: Sandbox, contact: str) -> None:
+    """From the job manager's own list of attributes."""
+    done = run(jobs, "-r", contact, "&(executabel=/bin/true)(max_wal_time=5)", check=False)
+    assert done.returncode == 1
+    hint = "hint: did you mean executable by executabel?; did you mean max_wall_time by max_wal_time?"
+    assert done.stderr.splitlines()[1] == hint
+
+
+def test_a_gatekeeper_takes_nearly_64_kibibytes(jobs: Sandbox, contact: str) -> None:
+    script = 'printf %s "$@" | wc -c'
+    done = run(jobs, "-r", contact, "--", "sh", "-c", script, "sh", *["x" * 1000] * 60)
+    assert done.stdout == "60000\n"
+    long = "&(executable=/bin/true)(arguments=" + " ".join(["x" * 1000] * 66) + ")"
+    ours, theirs = both(jobs, "-r", contact, long)
+    assert (ours[0], theirs[0]) == (10, 10)
+    assert "hint: gatekeepers take 64 KiB at most" in ours[2]
+
+
+def test_who_cannot_be_told_of_a_job_asks(jobs: Sandbox, contact: str) -> None:
+    """Nobody is at the address (of RFC 5737) that the job manager is to tell the states to."""
+    env = jobs.env | {"GLOBUS_HOSTNAME": "192.0.2.1"}
+    command = [OURS, "--format", "jsonl", "-r", contact, f"&{_TRUE}"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [json.loads(line)["state"] for line in done.stdout.splitlines()] == ["DONE"]
+
+
+SUBJECT = "/O=Grid/OU=Sandbox/CN=localhost"
+
+
+@pytest.mark.parametrize("subject", ["", f":{SUBJECT}"])
+@pytest.mark.parametrize("service", ["", "/jobmanager", "/jobmanager-fork"])
+def test_a_gatekeeper_is_named_in_all_forms(service: str, subject: str, jobs: Sandbox, contact: str) -> None:
+    assert "successful" in run(jobs, "-a", "-r", f"{contact}{service}{subject}").stdout
+
+
+def test_the_port_of_a_contact_is_2119_unless_it_is_given(jobs: Sandbox) -> None:
+    forms = [f"localhost{rest}" for rest in ("", "/s", ":/s", f"::{SUBJECT}", f"/s:{SUBJECT}", f":/s:{SUBJECT}")]
+    try:
+        listener = socket.create_server(("127.0.0.1", 2119))
+    except OSError:
+        pytest.skip("port 2119 is taken")
+    with listener, ThreadPoolExecutor(1) as pool:
+        listener.settimeout(30)
+        for form in forms:
+            pinged = pool.submit(run, jobs, "-a", "-r", form, check=False)
+            listener.accept()[0].close()
+            assert pinged.result().returncode == 1, form
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+def test_ctrl_c_before_there_is_a_job(signals: int, jobs: Sandbox, tmp_path: Path) -> None:
+    """While the description is read; and twice, while the gatekeeper is silent."""
+    fifo = tmp_path / "description"
+    os.mkfifo(fifo)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        where = f"localhost:{silent.getsockname()[1]}"
+        what = ("-f", str(fifo)) if signals == 1 else ("--", "true")
+        process = subprocess.Popen([OURS, "-r", where, *what], env=jobs.env, stderr=subprocess.PIPE)
+        if signals == 1:
+            os.close(os.open(fifo, os.O_WRONLY))  # it is there
+            held = os.open(fifo, os.O_RDWR)
+        else:
+            connection, _ = silent.accept()
+        for _ in range(signals):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.3)
+        begun = time.monotonic()
+        process.communicate(timeout=60)
+        assert (process.returncode, time.monotonic() - begun < PROMPT) == (-signal.SIGINT, True)
+        if signals == 1:
+            os.close(held)
+        else:
+            connection.close()
+
+
+def test_ctrl_c_while_files_are_staged_in_ends_the_job(jobs: Sandbox, contact: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        stage = f"(file_stage_in=(http://localhost:{silent.getsockname()[1]}/x y))"
+        command = [OURS, "--format", "jsonl", "-r", contact, f"&{_TRUE}{stage}"]
+        process = subprocess.Popen(command, env=jobs.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["state"] == "STAGE_IN"
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGINT
+    assert json.loads(rest.splitlines()[-1])["state"] == "FAILED"
+
+
+def test_states_are_watched(jobs: Sandbox, contact: str) -> None:
+    """On lines; and on a terminal in a view that the job's output does not get into."""
+    done = run(jobs, "--watch", "-r", contact, "--", "echo", "out")
+    assert done.stdout == "out\n"
+    assert re.fullmatch(r"( +\d+\.\d s  (STAGE_IN|PENDING|ACTIVE|STAGE_OUT|DONE)\n)+", done.stderr)
+    env = {**jobs.env, "TERM": "xterm", "NO_COLOR": "1"}
+    command = ["--watch", "--live", "-r", contact, "--", "sh", "-c", "sleep 1.5; echo out; sleep 1"]
+    child = pexpect.spawn(OURS, command, env=env, timeout=60, dimensions=(30, 100), encoding="utf-8")
+    child.expect(r"ACTIVE\S*  1\.\d s")
+    child.expect("out\r\n")
+    child.expect(r"DONE\S*  \d+\.\d s .*ACTIVE \d")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+    assert "Traceback" not in child.before
 
 
 def test_ctrl_c_cancels_the_job(jobs: Sandbox, contact: str, gate: Path) -> None:

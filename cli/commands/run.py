@@ -200,7 +200,8 @@ def run(
         raise errors.UsageError("-b, --detach and what follows a job exclude each other", fault=_REQUEST[1])
     if several and (batch or detached):
         raise errors.UsageError("several requests are followed to their ends", fault=_REQUEST[1])
-    from pyglobus.cli.jobrun import Manner, Run
+    from pyglobus.cli.jobrun import Run
+    from pyglobus.cli.manner import Manner
     from pyglobus.core.gram.description import Wishes, recoverable
 
     follows = not batch
@@ -249,7 +250,8 @@ def _manage(
     if asked:
         jobs.status(output, asked)
     if awaited:
-        from pyglobus.cli.jobrun import Manner, Run
+        from pyglobus.cli.jobrun import Run
+        from pyglobus.cli.manner import Manner
 
         return Run(output, Manner(timeout=timeout, leaves=True)).pick_up(awaited)
     if killed:

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import urlsplit
 
 from pyglobus.core import errors, files
 from pyglobus.core.gram.job import Event, State
@@ -127,9 +128,11 @@ class Records:
                 yield record
 
     def find(self, name: str) -> Record:
-        """The one of this number, or contact. Raises `errors.NotFound`."""
+        """The one of this number, or contact, whose port is another once a new job manager has the job. Raises
+        `errors.NotFound`.
+        """
         if name.startswith("https://"):
-            found = next((record for record in self if record.contact == name), None)
+            found = next((record for record in self if _same(record.contact, name)), None)
         else:
             found = self._read(int(name)) if name.isascii() and name.isdigit() and len(name) < 10 else None
         if found is None:
@@ -170,6 +173,13 @@ class Records:
             return Record(**found)
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
+
+
+def _same(contact: str | None, name: str) -> bool:
+    if contact is None:
+        return False
+    ours, theirs = urlsplit(contact), urlsplit(name)
+    return (ours.netloc.rpartition(":")[0], ours.path) == (theirs.netloc.rpartition(":")[0], theirs.path)
 
 
 def _directory() -> Path:

@@ -17,6 +17,9 @@ from pyglobus.ffi.future import Future
 if TYPE_CHECKING:
     from pyglobus.core.rsl.tree import Boolean
 
+# A request with a description beyond this may be too long for a gatekeeper, which then just closes the connection.
+_LONG = 60_000
+
 
 class Submission:
     """A job on its way to a gatekeeper: begun with construction; `result` is the `Job`, once it was accepted.
@@ -29,6 +32,7 @@ class Submission:
         self, contact: str, description: Boolean | str, using: Delegation = USUAL, *, told: bool = True
     ) -> None:
         self.contact = contact
+        self._description = description
         self._using = using
         self._told = told
         if not isinstance(description, str) and description.multiple:
@@ -51,10 +55,20 @@ class Submission:
             two_phase = failure.code == CODES["WAITING_FOR_COMMIT"]
             contact = failure.reply.contact if failure.reply is not None else None
             if not two_phase or contact is None:
-                raise request.translated(failure, what="cannot submit the job", where=self.contact) from failure
+                raise self._refused(failure) from failure
         if contact is None:
             raise errors.ProtocolError("cannot submit the job", where=self.contact, why="its contact was not told")
         return Job(contact, told=self._told, two_phase=two_phase, delegation=self._using, heard=heard)
+
+    def _refused(self, failure: gram.GramFailure) -> errors.Error:
+        error = request.translated(failure, what="cannot submit the job", where=self.contact)
+        if failure.code == CODES["PARAMETER_NOT_SUPPORTED"] and not isinstance(self._description, str):
+            from pyglobus.core.gram import attributes
+
+            error.hint = attributes.hint(self._description, self.contact)
+        elif failure.code == CODES["PROTOCOL_FAILED"] and len(str(self._description)) > _LONG:
+            error.hint = "gatekeepers take 64 KiB at most: put what is long into a file, and stage it in"
+        return error
 
     def cancel(self) -> bool:
         """Wait for it no longer. The job may be submitted all the same."""

@@ -70,7 +70,8 @@ def output_(*, output: Output, job: str, timeout: float | None) -> int | None:
 
 
 def _follow(output: Output, name: str, timeout: float | None, *, watched: bool) -> int | None:
-    from pyglobus.cli.jobrun import Manner, Run
+    from pyglobus.cli.jobrun import Run
+    from pyglobus.cli.manner import Manner
     from pyglobus.core.files import write_all
     from pyglobus.core.gram.description import Wishes
     from pyglobus.core.gram.outlet import Outlet, Paths
@@ -81,16 +82,18 @@ def _follow(output: Output, name: str, timeout: float | None, *, watched: bool) 
     paths = records.outputs(record)
     manner = Manner(leaves=True, watched=watched, timeout=timeout)
     if record.kept and not record.closed:
+        wishes = Wishes(shows=True, propagates=record.propagates)
+        manner = manner._replace(wishes=wishes, reads=_named(record.reads), writes=_named(record.writes))
+        run = Run(output, manner, records)
+        writers = [run.writer(fd) for fd in (1, 2)]
         with Spool(paths) as spool:
 
             def deliver(index: int, data: bytes) -> None:
                 spool.write(index, data)
-                write_all(index + 1, data)
+                writers[index](data)
 
-            wishes = Wishes(shows=True, propagates=record.propagates)
-            manner = manner._replace(wishes=wishes, reads=_named(record.reads), writes=_named(record.writes))
             outlet = Outlet(lambda data: deliver(0, data), lambda data: deliver(1, data), Paths.of(record.part))
-            return Run(output, manner, records).take_over(record, outlet, spool.complete)
+            return run.take_over(record, outlet, spool.complete)
     if all(path.exists() for path in paths):
         for fd, path in enumerate(paths, 1):
             write_all(fd, path.read_bytes())
