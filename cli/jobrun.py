@@ -48,7 +48,7 @@ class Run:
         self._silent = manner.serves or output.quiet
         self._watch = Watch(output) if manner.watched else None
         self._outlet: Outlet | None = None
-        self._complete: Callable[[], object] = lambda: None
+        self._complete: Callable[[], object] | None = None
         self._interrupted = False
         self._job: Job | None = None
 
@@ -206,12 +206,23 @@ class Run:
 
     def _final(self, job: Job, event: Event) -> int | None:
         self._output.flush()
-        self._complete()
+        lost = event.failure is None and self._lost()
+        if self._complete is not None and not lost:
+            self._complete()
         if job.two_phase:
             with contextlib.suppress(GramError):  # it forgets the job later by itself
                 job.commit_end()
         self._close()
+        if lost:
+            why = "a job manager that follows one which was killed loses it"
+            raise errors.DataError("the output of the job has not arrived", where=job.contact, why=why)
         return self._ended(event.failure) or self._propagated(event)
+
+    def _lost(self) -> bool:
+        """Whether a job that was picked up has ended without its output."""
+        if self._complete is None or self._outlet is None or self._record is None:
+            return False
+        return self._outlet.misses(self._record.description)
 
     def _undelivered(self, record: Record, event: Event) -> int | None:
         """The job has ended, and its output has not come; it keeps it."""

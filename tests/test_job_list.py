@@ -22,6 +22,8 @@ from pyglobus.core.gram.job import Event
 from pyglobus.core.gram.outlet import Paths
 from pyglobus.core.gram.records import Record, Records, Spool
 from pyglobus.core.sandbox import Sandbox
+from pyglobus.core.sandbox import process as processes
+from pyglobus.core.sandbox.server import MARK
 from tests.waiting import wait_until
 
 BIN = Path(sys.executable).parent
@@ -188,6 +190,25 @@ def test_a_job_outlives_its_job_manager(env: dict[str, str], contact: str, jobs:
     run(env, "pyglobusrun", "-stop-manager", found.stdout.strip())
     gate.write_text("go\n")
     assert run(env, "pyglobus", "job", "output", "1").stdout == "done\n"
+
+
+def test_output_that_a_killed_job_manager_has_lost_is_told(
+    env: dict[str, str], contact: str, jobs: Sandbox, gate: Path
+) -> None:
+    """The next one has another port, and goes on with the job; but it sends the output nowhere, and says DONE."""
+    found = run(env, "pyglobusrun", "--detach", "-r", contact, "--", "sh", "-c", f"read x <{gate}; echo done")
+    wait_until(lambda: job(env, "status")["state"] == "ACTIVE")
+    marked = [process.pid for process in processes.marked(MARK, str(jobs.directory))]
+    managers = [pid for pid in marked if b"globus-job-manager\0" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    for pid in managers:
+        os.kill(pid, signal.SIGKILL)
+    told = job(env, "status", "1")
+    assert (len(managers), told["state"]) == (1, "ACTIVE")
+    assert told["contact"] != found.stdout.strip()
+    gate.write_text("go\n")
+    done = run(env, "pyglobus", "job", "output", found.stdout.strip(), check=False)
+    assert (done.returncode, done.stdout, "has not arrived" in done.stderr) == (74, "", True)
+    assert job(env)["state"] == "DONE"
 
 
 def test_jobs_are_managed_by_their_numbers(env: dict[str, str], contact: str, gate: Path) -> None:

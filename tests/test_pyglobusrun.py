@@ -453,7 +453,7 @@ def test_states_are_watched(jobs: Sandbox, contact: str) -> None:
     child.expect(pexpect.EOF)
     child.close()
     assert child.exitstatus == 0
-    assert "Traceback" not in child.before
+    assert "Traceback" not in str(child.before)
 
 
 def test_ctrl_c_cancels_the_job(jobs: Sandbox, contact: str, gate: Path) -> None:

@@ -27,6 +27,8 @@ class Stream(Sink):
     def __init__(self, deliver: Callable[[bytes], object]) -> None:
         super().__init__(deliver)
         self._shown = 0
+        #: Whether a copy has come to its end; also one of no bytes.
+        self.came = False
 
     def writer(self) -> Writer:
         """For one more copy of it."""
@@ -53,6 +55,7 @@ class _Copy(Writer):
 
     def close(self) -> None:
         """Nothing is held back."""
+        self._stream.came = True
 
 
 class Lines:
@@ -106,10 +109,13 @@ class Outlet:
     ) -> None:
         self.paths = paths or Paths.of()
         self._told = bytearray()
-        self.sinks: dict[str, Sink] = {self.paths.status: Stream(self._told.extend)}
-        for path, deliver in ((self.paths.stdout, stdout), (self.paths.stderr, stderr)):
-            if deliver is not None:
-                self.sinks[path] = Stream(deliver)
+        given = ((self.paths.stdout, stdout), (self.paths.stderr, stderr))
+        self._streams = {path: Stream(deliver) for path, deliver in given if deliver is not None}
+        self.sinks: dict[str, Sink] = {self.paths.status: Stream(self._told.extend), **self._streams}
+
+    def misses(self, sent: str) -> bool:
+        """Whether something has not come that a job of this description sends here at its end."""
+        return any(f'"{path}"' in sent and not stream.came for path, stream in self._streams.items())
 
     @property
     def status(self) -> int | None:
