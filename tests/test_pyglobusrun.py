@@ -161,8 +161,8 @@ WRONG: dict[str, tuple[int, str, tuple[str, ...]]] = {
     ),
 }
 BY_PROXY = {
-    "stranger": (7, "an authorization operation failed", (*R, f"&{_TRUE}")),
-    "limited": (7, "an authorization operation failed", (*R, f"&{_TRUE}")),
+    "stranger": (7, "authentication with the remote server failed", (*R, f"&{_TRUE}")),
+    "limited": (7, "authentication with the remote server failed", (*R, f"&{_TRUE}")),
     "expired": (254, "expired", (*R, f"&{_TRUE}")),
     "missing": (254, "missing", (*R, f"&{_TRUE}")),
 }
