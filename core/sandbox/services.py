@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 SERVICES = {
     "gridftp": ("pyglobus.core.sandbox.gridftp", "gridftp"),
     "ftp": ("pyglobus.core.sandbox.gridftp", "ftp"),
-    "pygridftp": ("pyglobus.core.sandbox.pygridftp", "pygridftp"),
-    "slurm": ("pyglobus.core.sandbox.slurm", "slurm"),
     "gatekeeper": ("pyglobus.core.sandbox.gatekeeper", "gatekeeper"),
+    "slurm": ("pyglobus.core.sandbox.slurm", "slurm"),
     "gass": ("pyglobus.core.sandbox.gass", "gass"),
+    "pygridftp": ("pyglobus.core.sandbox.pygridftp", "pygridftp"),
     "rls": ("pyglobus.core.sandbox.rls", "rls"),
     "myproxy": ("pyglobus.core.sandbox.myproxy", "myproxy"),
     "myproxy-ca": ("pyglobus.core.sandbox.myproxy", "myproxy_ca"),
