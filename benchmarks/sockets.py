@@ -29,7 +29,7 @@ HERE = Path(__file__).parent
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what the command line asks for; the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sockets", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7, metavar="N", help="runs of each side [7]")
+    parser.add_argument("--rounds", type=int, default=21, metavar="N", help="runs of each side [21]")
     parser.add_argument("--count", type=int, default=1000, metavar="N", help="messages of 1 MiB in a run [1000]")
     parser.add_argument("--handshakes", type=int, default=100, metavar="N", help="handshakes [100]")
     parser.add_argument("--role", nargs=2, metavar=("ROLE", "STACK"), help=argparse.SUPPRESS)

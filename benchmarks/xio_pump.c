@@ -52,7 +52,8 @@ int main(int argc, char **argv)
     }
     size = strtoul(argv[3], NULL, 10);
     count = strtol(argv[4], NULL, 10);
-    buffer = calloc(1, size);
+    buffer = malloc(size);
+    memset(buffer, 'x', size);          /* memory that was never written would all be one page of zeros, in every cache */
     globus_thread_set_model("none");
     globus_module_activate(GLOBUS_XIO_MODULE);
     must(globus_xio_stack_init(&stack, NULL), "stack");
