@@ -4,10 +4,8 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -26,18 +24,20 @@ def event_log(output: Output, path: str | None) -> Iterator[Tell]:
 
     Raises `errors.CannotCreate`.
     """
-    lock = threading.Lock()
     if path is None:
         yield lambda kind, facts: output.event(kind, facts) if kind != "start" and not output.is_text else None
         return
+    import json
+    import threading
+
+    lock = threading.Lock()
     try:
         stream = sys.stderr if path == "-" else open(path, "a", encoding="utf-8", opener=_private)  # noqa: SIM115
     except OSError as error:
         raise errors.CannotCreate("cannot write", where=path, why=error.strerror) from error
 
     def tell(kind: str, facts: dict[str, Any]) -> None:
-        moment = time.time()
-        when = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment)) + f".{int(moment % 1 * 1000):03d}Z"
+        when = moment(time.time())
         with lock, contextlib.suppress(OSError):  # a full disk must not stop the service
             stream.write(json.dumps({"time": when, "type": kind, **facts}) + "\n")
             stream.flush()
@@ -47,6 +47,11 @@ def event_log(output: Output, path: str | None) -> Iterator[Tell]:
     finally:
         if stream is not sys.stderr:
             stream.close()
+
+
+def moment(seconds: float) -> str:
+    """A time since the epoch as logs write it: UTC, to the millisecond."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{int(seconds % 1 * 1000):03d}Z"
 
 
 def _private(path: str, flags: int) -> int:

@@ -346,7 +346,7 @@ complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'grid
 complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'gridftp server\'' -l bind -x -d 'Listen at this address'
 complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'gridftp server\'' -l data-bind -x -d 'Listen for data at this address'
 complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'gridftp server\'' -l port-range -x -d 'Use these ports for data, first and last'
-complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'gridftp server\'' -l ipv6 -d 'Use IPv6'
+complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'gridftp server\'' -l ipv6 -d 'Listen by IPv6'
 complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'gridftp server\'' -l hostname -x -d 'The name in the URL'
 complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'gridftp server\'' -l connections -x -d 'Serve so many clients at once'
 complete -c pyglobus -n '__pyglobus_at __pyglobus_paths __pyglobus_valued \'gridftp server\'' -l idle -x -d 'End sessions without a command for so long'

@@ -179,6 +179,15 @@ def test_the_limit_of_connections(grid: Sandbox, tmp_path: Path) -> None:
         client.login()
 
 
+@pytest.mark.parametrize("place", [["--ipv6"], ["--bind", "::1"], ["--ipv6", "--bind", "any", "--hostname", "[::1]"]])
+def test_over_ipv6(grid: Sandbox, copy: CommandRunner, tmp_path: Path, place: list[str]) -> None:
+    (tmp_path / "file").write_text("content")
+    with started(grid, *SELF, *place, cwd=tmp_path) as (_process, url):
+        assert url.startswith("gsiftp://[::1]:")
+        copy("-ss", ADA, f"{url}/file", tmp_path / "copy")
+        assert (tmp_path / "copy").read_text() == "content"
+
+
 def test_banner_ports_and_native(grid: Sandbox, copy: CommandRunner, tmp_path: Path) -> None:
     account_owned = tmp_path if os.geteuid() else grid.data_dir
     (account_owned / "native").write_text("content")
@@ -216,6 +225,7 @@ def test_banner_ports_and_native(grid: Sandbox, copy: CommandRunner, tmp_path: P
         (["--port", "99999"], 2, "99999"),
         (["--connections", "0"], 2, "connections"),
         (["--bind", "192.0.2.1"], 73, "192.0.2.1"),
+        (["--ipv6", "--bind", "127.0.0.1"], 2, "exclude each other"),
     ],
 )
 def test_what_is_refused_before_it_starts(grid: Sandbox, arguments: list[str], status: int, words: str) -> None:

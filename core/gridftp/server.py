@@ -71,8 +71,8 @@ class Server:
         _free(self.settings)
         try:
             self._directory = Path(tempfile.mkdtemp(prefix="pyglobus-gridftp-"))
-            self._logs = Logs(self._directory, self._tell)
-            daemon = self._make(self._directory)
+            self._logs = logs = Logs(self._directory, self._tell)
+            daemon = self._make(self._directory, logs)
             daemon.start()
         except BaseException:
             self._clean()
@@ -82,7 +82,7 @@ class Server:
         self.url = f"{scheme}://{self._hostname()}:{daemon.port}"
         self._tell("start", {"url": self.url})
 
-    def _make(self, directory: Path) -> Daemon:
+    def _make(self, directory: Path, logs: Logs) -> Daemon:
         settings = self.settings
         environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         words = {
@@ -90,10 +90,10 @@ class Server:
             "connections_max": str(settings.connections),
             "control_idle_timeout": str(settings.idle),
             "control_preauth_timeout": str(settings.login),
-            "log_single": str(self._logs.messages) if self._logs else "",
+            "log_single": str(logs.messages),
             "log_level": "error,warn,info",
             "log_module": "stdio:buffer=0",
-            "log_transfer": str(self._logs.transfers) if self._logs else "",
+            "log_transfer": str(logs.transfers),
         }
         for name, value in (("control_interface", settings.bind), ("data_interface", settings.data_bind)):
             if value:
@@ -102,8 +102,6 @@ class Server:
             words["port_range"] = f"{settings.ports[0]},{settings.ports[1]}"
         if settings.banner is not None:
             words["banner"] = settings.banner
-        if settings.ipv6:
-            words["ipv6"] = "1"
         if os.geteuid() == 0 and not settings.native:
             words["allow_root"] = "1"  # who starts it as root and does not want this has given up being root before
         if settings.anonymous:
@@ -171,7 +169,7 @@ class Server:
             import socket
 
             return socket.getfqdn()
-        if settings.bind in ("127.0.0.1", "::1"):
+        if settings.bind == "127.0.0.1":  # not ::1: localhost may be the other one
             return "localhost"
         return f"[{settings.bind}]" if ":" in settings.bind else settings.bind
 
@@ -255,7 +253,7 @@ def _free(settings: Settings) -> None:
     """Have an address or a port that cannot be had say so; the server only ends. Raises `errors.CannotCreate`."""
     import socket
 
-    host = settings.bind or ("::" if settings.ipv6 else "0.0.0.0")  # noqa: S104 - looked at, and closed at once
+    host = settings.bind or "0.0.0.0"  # noqa: S104 - looked at, and closed at once
     where = f"{settings.bind or 'any address'}, port {settings.port}" if settings.port else settings.bind
     try:
         family = socket.getaddrinfo(host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]

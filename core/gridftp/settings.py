@@ -21,10 +21,10 @@ class Settings:
     Who may: ``allow`` are subjects; ``gridmap`` is a grid-mapfile whose names may; ``anonymous``: everybody who can
     connect, without encryption. Without any of these the server's own identity may.
 
-    ``bind`` and ``data_bind`` are the addresses to listen at for commands and data ("" is any), ``port`` 0 any port,
-    ``ports`` first and last of the ports for data. ``connections`` are served at once. ``idle`` seconds without a
-    command end a session, ``login`` seconds without a login. ``patience`` is how many seconds a storage may take for
-    one answer. ``hostname`` is the name in the URL.
+    ``bind`` and ``data_bind`` are the addresses to listen at for commands and data ("" is any of IPv4, "::" any at
+    all), ``port`` 0 any port, ``ports`` first and last of the ports for data. ``connections`` are served at once.
+    ``idle`` seconds without a command end a session, ``login`` seconds without a login. ``patience`` is how many
+    seconds a storage may take for one answer. ``hostname`` is the name in the URL.
     """
 
     directory: str | os.PathLike[str] | None = None
@@ -38,7 +38,6 @@ class Settings:
     data_bind: str = "127.0.0.1"
     port: int = 0
     ports: tuple[int, int] | None = None
-    ipv6: bool = False
     connections: int = 100
     idle: int = 600
     login: int = 60

@@ -6,10 +6,10 @@ from __future__ import annotations
 import json
 import os
 import threading
-import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from pyglobus.cli.eventlog import moment
 from pyglobus.cli.output import Output, printable
 from pyglobus.core import errors
 
@@ -78,7 +78,7 @@ class AccessLog:
 def record_of(access: Access) -> dict[str, Any]:
     """The JSON form of one request."""
     return {
-        "time": _moment(access.time),
+        "time": moment(access.time),
         "identity": access.identity,
         "host": access.host,
         "operation": access.operation,
@@ -97,10 +97,6 @@ def text_of(access: Access) -> str:
     path = json.dumps(access.path or "-", ensure_ascii=False)
     end = f" {json.dumps(printable(access.reason), ensure_ascii=False)}" if access.reason else ""
     return (
-        f"{_moment(access.time)} {access.host or '-'} {who} {access.operation or '-'} {path} {access.outcome}"
+        f"{moment(access.time)} {access.host or '-'} {who} {access.operation or '-'} {path} {access.outcome}"
         f" {access.status} {access.bytes} {access.seconds:.3f}{end}"
     )
-
-
-def _moment(seconds: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{int(seconds % 1 * 1000):03d}Z"

@@ -3,27 +3,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
 import time
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from pyglobus.cli import signals
-from pyglobus.cli.notify import notify
+from pyglobus.cli.liveview import EVERY, LINES, counted, live_view
+from pyglobus.cli.notify import announce, notify
 from pyglobus.cli.output import Output, printable
 from pyglobus.cli.units import format_duration, format_rate, format_size
-from pyglobus.core import errors
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from pyglobus.core.gass import Server
-
-#: Seconds between two pictures of the live view, and lines of clients in it.
-_EVERY = 0.5
-_LINES = 12
 
 
 def run(server: Server, output: Output, given: dict[str, Any]) -> None:
@@ -31,50 +23,18 @@ def run(server: Server, output: Output, given: dict[str, Any]) -> None:
     drain = 30.0 if given["drain"] is None else given["drain"]
     with server:
         with signals.cancelling(server.end):  # before anybody is told that it is there, and can end it
-            _announce(server, output, given)
-            with _view(server, output):
+            silent = given["silent"] and "s" not in (given["disable"] or "")
+            announce(server.url, output, ready_fd=given["ready_fd"], silent=silent)
+            with live_view(output, _Rates(server).picture):
                 server.wait()
         notify("STOPPING=1")
         busy = sum(client.operation not in (None, "shutdown") for client in server.clients())
         if busy:
             most = format_duration(drain)
-            output.note(f"waiting at most {most} for {_counted(busy)} to finish; a second signal ends it at once")
+            output.note(f"waiting at most {most} for {counted(busy)} to finish; a second signal ends it at once")
         if not server.drain(drain):
             left = len(server.clients())
-            output.note(f"ended {_counted(left)} that had not finished after {format_duration(drain)}")
-
-
-def _announce(server: Server, output: Output, given: dict[str, Any]) -> None:
-    if not output.is_text:
-        output.event("listening", {"url": server.url})
-    elif not given["silent"] or "s" in (given["disable"] or ""):
-        output.line(server.url)
-    output.flush()
-    if given["ready_fd"] is not None:
-        try:
-            with os.fdopen(given["ready_fd"], "w") as ready:
-                ready.write(server.url + "\n")
-        except OSError as error:
-            raise errors.UsageError("invalid --ready-fd", where=str(given["ready_fd"]), why=error.strerror) from error
-    notify(f"READY=1\nSTATUS=listening at {server.url}")
-
-
-@contextlib.contextmanager
-def _view(server: Server, output: Output) -> Iterator[None]:
-    """Show who is there, on a terminal."""
-    if output.quiet or output.verbosity or not output.is_text or not sys.stderr.isatty():
-        yield
-        return
-    from rich.console import Console
-    from rich.live import Live
-
-    rates = _Rates(server)
-    with Live(
-        get_renderable=rates.picture, console=Console(stderr=True), refresh_per_second=1 / _EVERY, transient=True
-    ) as live:
-        output.clear_display = lambda: None
-        del live
-        yield
+            output.note(f"ended {counted(left)} that had not finished after {format_duration(drain)}")
 
 
 class _Rates:
@@ -93,23 +53,19 @@ class _Rates:
 
         now, moved = time.monotonic(), self._server.bytes
         rate = (moved - self._bytes) / max(now - self._then, 0.05)
-        if now - self._then > _EVERY / 2:
+        if now - self._then > EVERY / 2:
             self._then, self._bytes = now, moved
         clients = self._server.clients()
         table = Table.grid(padding=(0, 2))
         for _ in range(5):
             table.add_column(no_wrap=True)
-        for client in clients[:_LINES]:
+        for client in clients[:LINES]:
             done = format_size(client.bytes) + (f" of {format_size(client.size)}" if client.size is not None else "")
             table.add_row(
                 client.operation or "-", done, format_rate(client.bytes / max(client.seconds, 0.05)),
                 Text(printable(client.path or "")), Text(printable(client.identity or client.host)),
             )  # fmt: skip
-        if len(clients) > _LINES:
-            table.add_row("...", f"and {len(clients) - _LINES} more")
-        head = f"{_counted(len(clients))}, {format_size(moved)} served, {format_rate(rate)}"
+        if len(clients) > LINES:
+            table.add_row("...", f"and {len(clients) - LINES} more")
+        head = f"{counted(len(clients))}, {format_size(moved)} served, {format_rate(rate)}"
         return Group(Text(head, no_wrap=True), table)
-
-
-def _counted(clients: int) -> str:
-    return "1 client" if clients == 1 else f"{clients} clients"

@@ -53,7 +53,7 @@ _place.own("--bind", "Listen at this address; any is all of them. [default: 127.
 _place.own("--data-bind", "Listen for data at this address. [default: that of --bind]", metavar="ADDRESS",
     type=click.STRING)  # fmt: skip
 _place.own("--port-range", "Use these ports for data, first and last.", metavar="FIRST,LAST", type=click.STRING)
-_place.own("--ipv6", "Use IPv6.")
+_place.own("--ipv6", "Listen by IPv6: at ::1, or with --bind any at all addresses.")
 _place.own("--hostname", "The name in the URL.", metavar="HOST", type=click.STRING)
 _place.own("--connections", "Serve so many clients at once. [default: 100]", metavar="N", type=CountType(1, 10_000))
 _place.own("--idle", "End sessions without a command for so long. [default: 10m]", value="TIME")
@@ -136,6 +136,12 @@ def _settings(given: dict[str, Any]) -> Settings:
         storage = loading.load(given["storage"])
     any_address = given["bind"] == "any"
     bind = "" if any_address else given["bind"] or "127.0.0.1"
+    if given["ipv6"]:
+        if given["bind"] not in (None, "any"):
+            raise errors.UsageError(
+                "--ipv6 and --bind ADDRESS exclude each other", hint="give an IPv6 address to --bind"
+            )
+        bind = "::" if any_address else "::1"
     chosen: dict[str, Any] = {
         "connections": given["connections"], "banner": given["banner"], "hostname": given["hostname"],
         "idle": _seconds(given["idle"]), "patience": _seconds(given["patience"]), "port": given["port"],
@@ -151,7 +157,6 @@ def _settings(given: dict[str, Any]) -> Settings:
         bind=bind,
         data_bind=given["data_bind"] if given["data_bind"] is not None else bind,
         ports=_ports(given["port_range"]),
-        ipv6=given["ipv6"],
         **{name: value for name, value in chosen.items() if value is not None},
     )
 

@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +13,8 @@ import click
 from pyglobus.cli import signals
 from pyglobus.cli.command import Output, command
 from pyglobus.cli.copyoptions.section import Section
+from pyglobus.cli.eventlog import event_log
+from pyglobus.cli.notify import announce
 from pyglobus.cli.values import CountType
 from pyglobus.core import errors
 
@@ -62,14 +62,14 @@ def server(*, output: Output, **given: Any) -> None:
     configuration = _configuration(given)
     if configuration.idle:
         output.note(f"without meaning here: {', '.join(configuration.idle)}")
-    with _log(output, given["log"]) as tell:
+    with event_log(output, given["log"]) as tell:
         made = Server(configuration, bind=given["bind"] or "", on_event=tell)
         with signals.cancelling(made.end):
             made.start()
             left = 0
             try:
                 with _reloading(lambda: made.reload(_configuration(given)), output):
-                    _announce(made.url, output)
+                    announce(made.url, output)
                     made.wait()
             finally:
                 left = made.close(30.0 if given["drain"] is None else given["drain"])
@@ -125,17 +125,6 @@ def _check_database(url: str) -> None:
         )
 
 
-def _announce(url: str, output: Output) -> None:
-    from pyglobus.cli.notify import notify
-
-    if output.is_text:
-        output.line(url)
-    else:
-        output.event("listening", {"url": url})
-    output.flush()
-    notify(f"READY=1\nSTATUS=listening at {url}")
-
-
 @contextlib.contextmanager
 def _reloading(reload: Callable[[], None], output: Output) -> Iterator[None]:
     """Within the block HUP reads the configuration again; one that is wrong changes nothing."""
@@ -161,37 +150,3 @@ def _reloading(reload: Callable[[], None], output: Output) -> Iterator[None]:
         signal.signal(signal.SIGHUP, before)
         wanted.put(False)
         thread.join()
-
-
-@contextlib.contextmanager
-def _log(output: Output, path: str | None) -> Iterator[Callable[[str, dict[str, Any]], None]]:
-    """What to call for each event."""
-    import json
-    import threading
-    import time
-
-    lock = threading.Lock()
-    if path is None:
-        yield lambda kind, facts: output.event(kind, facts) if kind != "start" and not output.is_text else None
-        return
-    try:
-        stream = sys.stderr if path == "-" else open(path, "a", encoding="utf-8", opener=_private)  # noqa: SIM115
-    except OSError as error:
-        raise errors.CannotCreate("cannot write", where=path, why=error.strerror) from error
-
-    def tell(kind: str, facts: dict[str, Any]) -> None:
-        moment = time.time()
-        when = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment)) + f".{int(moment % 1 * 1000):03d}Z"
-        with lock, contextlib.suppress(OSError):  # a full disk must not stop the service
-            stream.write(json.dumps({"time": when, "type": kind, **facts}) + "\n")
-            stream.flush()
-
-    try:
-        yield tell
-    finally:
-        if stream is not sys.stderr:
-            stream.close()
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_CLOEXEC, 0o640)
