@@ -32,14 +32,19 @@ def fall_back(route: Route, ends: Ends, options: Options, session: Session, erro
     """Whether to try again at once with what a server may need: delegation for its data channels, or stream mode."""
     if route.bytes() or not ends.remotes:
         return False
-    urls = [remote.url for remote in ends.remotes]
-    if not (options.delegate == "auto" and session.fall_back(error, *urls)):
-        plain = options.reuse_data and not options.parallel and error.ftp_code in (500, 501, 502, 504)
-        if not (plain and isinstance(error, errors.Unsupported) and session.stream(*urls)):
-            return False
+    if not yields(options, session, error, *(remote.url for remote in ends.remotes)):
+        return False
     for remote in ends.remotes:
         remote.forget(session.handle())
     return True
+
+
+def yields(options: Options, session: Session, error: errors.Error, *urls: Url) -> bool:
+    """Whether what failed before any byte may go in another way, which the session takes from now on."""
+    if options.delegate == "auto" and session.fall_back(error, *urls):
+        return True
+    plain = options.reuse_data and not options.parallel and error.ftp_code in (500, 501, 502, 504)
+    return plain and isinstance(error, errors.Unsupported) and session.stream(*urls)
 
 
 def pause_after(error: errors.Error, retry: Retry | None, attempts: int, elapsed: float) -> float | None:

@@ -229,7 +229,7 @@ class Remote:
             if facts is not None or not above:
                 raise
             self.make_directories()
-            self._make()
+            return self.make_if_missing()  # others may be making it, too
         return True
 
     def _make(self) -> None:

@@ -54,6 +54,12 @@ class Session:
         """Another one with the same settings, and connections of its own."""
         return Session(**{name: getattr(self.client, name) for name in ("debug_fd", "gridftp2", "relative")})
 
+    def akin(self) -> Session:
+        """Another one that also shares what is known of servers, from now on as well."""
+        other = self.again()
+        other._delegating, other._streaming, other.names_kept = self._delegating, self._streaming, self.names_kept
+        return other
+
     @property
     def engine(self) -> Engine:
         """The engine of this process."""
@@ -137,9 +143,8 @@ class Session:
     @contextmanager
     def aside(self) -> Generator[Session, None, None]:
         """Other connections, for as long as the block lasts, under the same deadline and cancelled along with these."""
-        with self.again() as aside:
+        with self.akin() as aside:
             aside._deadline = self._deadline
-            aside._delegating, aside._streaming = self._delegating, self._streaming
             self._asides.append(aside)
             try:
                 self.check()
