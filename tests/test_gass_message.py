@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pyglobus.core.gass import message
 from pyglobus.core.gass.message import BadMessage
-from pyglobus.core.gass.place import plain
+from pyglobus.core.place import plain
 
 
 def asked(text: str) -> message.RequestHead:

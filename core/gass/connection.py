@@ -19,7 +19,7 @@ from typing import Any
 from pyglobus.core import errors
 from pyglobus.core.gass import greeting, message
 from pyglobus.core.gass.message import BadMessage, RequestHead
-from pyglobus.core.gass.place import Place
+from pyglobus.core.place import Place
 from pyglobus.core.gass.policy import Allow, Deny, Operation, Policy, Redirect, Request
 from pyglobus.core.gass.quota import Quota
 from pyglobus.core.gass.refusal import STATUS, Refused, local_faults, refusal_of

@@ -28,7 +28,7 @@ from typing import Any
 from pyglobus.core import errors
 from pyglobus.core.faults import explain
 from pyglobus.core.gass.connection import Connection, Exchange
-from pyglobus.core.gass.place import Place
+from pyglobus.core.place import Place
 from pyglobus.core.gass.policy import Allow, Answer, Policy, Request, only
 from pyglobus.core.gass.quota import Quota
 from pyglobus.core.gass.settings import MOST_CONNECTIONS, Access, Settings, Visitor

@@ -32,3 +32,10 @@ def leading(data: Stream) -> list[bytes]:
         found.append(bytes(data[at : at + size]))
         at += size
     return found
+
+
+def take(buffer: bytearray) -> list[bytes]:
+    """Take the whole records at the beginning of ``buffer`` off it."""
+    found = leading(buffer)
+    del buffer[: sum(map(len, found))]
+    return found

@@ -302,14 +302,14 @@ class Client:
         """Take off what TLS sends behind a handshake, such as tickets; a server's own words begin with a digit."""
         from pyglobus.core.gss import records
 
-        buffer = b""
+        buffer = bytearray()
         while records.begins(buffer):
             data = self._socket.recv(_READ)
             if not data:
                 raise EOFError
             buffer += data
-            buffer = buffer[sum(map(len, records.leading(buffer))) :]
-        self._replies.feed(buffer)
+            records.take(buffer)
+        self._replies.feed(bytes(buffer))
 
     def _receive(self, method: Method | None) -> Reply:
         while True:

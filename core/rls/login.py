@@ -31,8 +31,7 @@ class Login:
         self._bytes += len(data)
         if self._bytes > _MOST:
             raise errors.ProtocolError("cannot log in", why="the handshake has no end")
-        flight = records.leading(self._buffer)
-        del self._buffer[: sum(map(len, flight))]
+        flight = records.take(self._buffer)
         if not records.begins(self._buffer):
             raise faults.known("not-gsi", what="not a security token")
         return flight

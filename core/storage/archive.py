@@ -19,7 +19,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from typing import IO, NamedTuple, cast
 
-from pyglobus.core.gass.place import plain
+from pyglobus.core.place import plain
 from pyglobus.core.storage.storage import DIRECTORY, LINK, REGULAR, Entry, Reader, Storage
 
 #: Members of an archive; each takes some hundred bytes of memory.

@@ -16,7 +16,7 @@ import shutil
 import stat
 from collections.abc import Iterator
 
-from pyglobus.core.gass.place import Place, closing
+from pyglobus.core.place import Place, closing
 from pyglobus.core.storage import hidden
 from pyglobus.core.storage.storage import Entry, Reader, Storage, Writer
 

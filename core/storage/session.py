@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from pyglobus.core.gass.place import plain
+from pyglobus.core.place import plain
 from pyglobus.core.storage import message, refusal
 from pyglobus.core.storage.message import Request, Verb
 from pyglobus.core.storage.storage import Entry, Reader, Storage, Visitor, Writer

@@ -118,7 +118,7 @@ def server(*, output: Output, **given: Any) -> None:
     from pyglobus.cli.commands.gass.log import AccessLog
     from pyglobus.cli.commands.gass.running import run
     from pyglobus.core.gass import Server, Settings
-    from pyglobus.core.gass.place import Place
+    from pyglobus.core.place import Place
 
     letters = enabled(given)
     if output.format == "jsonl" and "o" in letters and given["stdout_too"]:
