@@ -19,12 +19,12 @@ from typing import Any
 from pyglobus.core import errors
 from pyglobus.core.gass import greeting, message
 from pyglobus.core.gass.message import BadMessage, RequestHead
-from pyglobus.core.place import Place
 from pyglobus.core.gass.policy import Allow, Deny, Operation, Policy, Redirect, Request
 from pyglobus.core.gass.quota import Quota
 from pyglobus.core.gass.refusal import STATUS, Refused, local_faults, refusal_of
 from pyglobus.core.gass.settings import Access, Outcome, Settings, Visitor
 from pyglobus.core.gass.sink import Sink
+from pyglobus.core.place import Place
 from pyglobus.core.xio import XioSocket
 from pyglobus.ffi.body import Body
 from pyglobus.ffi.engine import Operation as Pending

@@ -28,12 +28,12 @@ from typing import Any
 from pyglobus.core import errors
 from pyglobus.core.faults import explain
 from pyglobus.core.gass.connection import Connection, Exchange
-from pyglobus.core.place import Place
 from pyglobus.core.gass.policy import Allow, Answer, Policy, Request, only
 from pyglobus.core.gass.quota import Quota
 from pyglobus.core.gass.settings import MOST_CONNECTIONS, Access, Settings, Visitor
 from pyglobus.core.gass.sink import Sink
 from pyglobus.core.gss.credential import Credential
+from pyglobus.core.place import Place
 from pyglobus.core.xio import XioOptions, XioSocket
 
 # Connections beyond the limit that are told so.
