@@ -42,10 +42,13 @@ class Load(NamedTuple):
 
 
 class Catalogue:
-    """A server on files in a directory; with ``host``, the environment of one with a certificate, it authenticates."""
+    """A server on files in a directory, or on PostgreSQL at the URL ``database``, whose tables are to be empty;
+    with ``host``, the environment of one with a certificate, it authenticates.
+    """
 
-    def __init__(self, directory: Path, *, host: Mapping[str, str] | None = None) -> None:
+    def __init__(self, directory: Path, database: str = "", *, host: Mapping[str, str] | None = None) -> None:
         self._directory = directory
+        self._chosen = f"lrc_dbname {database}\n" if database else ""
         self._host = host
         self.url = ""
         self.process: subprocess.Popen[bytes]
@@ -54,7 +57,10 @@ class Catalogue:
         """Run it, until it listens."""
         configuration = self._directory / "globus-rls-server.conf"
         secure = str(self._host is not None).lower()
-        configuration.write_text(f"{_CONFIGURATION}authentication {secure}\nacl /none: admin\nacl .*: all\n")
+        configuration.touch(0o600)
+        configuration.write_text(
+            f"{_CONFIGURATION}{self._chosen}authentication {secure}\nacl /none: admin\nacl .*: all\n"
+        )
         command = [
             str(Path(sys.executable).with_name("pyglobus")), "rls", "server", "--port", "0", "--bind", "localhost",
             "--data", str(self._directory), "--config", str(configuration),
