@@ -184,7 +184,7 @@ class Run:
 
     def _follow(self, job: Job) -> int | None:
         manner = self._manner
-        if manner.fast or (manner.detached and manner.reads == ()):
+        if manner.fast:
             return None
         for event in self._events(job):
             if self._interrupted and event.state.final:
@@ -192,7 +192,7 @@ class Run:
             if self._outlet is not None and self._outlet.status is not None:
                 event = event._replace(exit_code=self._outlet.status)
             if self._record is not None and care.undelivered(self._record, event):
-                return self._undelivered(self._record, event)
+                return None if manner.detached else self._undelivered(self._record, event)
             self._heard(event)
             if event.state.final:
                 return self._final(job, event)

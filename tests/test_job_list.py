@@ -195,9 +195,12 @@ def test_a_job_outlives_its_job_manager(env: dict[str, str], contact: str, jobs:
 def test_output_that_a_killed_job_manager_has_lost_is_told(
     env: dict[str, str], contact: str, jobs: Sandbox, gate: Path
 ) -> None:
-    """The next one has another port, and goes on with the job; but it sends the output nowhere, and says DONE."""
-    found = run(env, "pyglobusrun", "--detach", "-r", contact, "--", "sh", "-c", f"read x <{gate}; echo done")
-    wait_until(lambda: job(env, "status")["state"] == "ACTIVE")
+    """The next one has another port, and goes on with the job; but it sends the output nowhere, and says DONE. As
+    --detach returns when the job has begun, the next one does not begin it anew.
+    """
+    script = f"echo began >>list-began; read x <{gate}; echo done"
+    found = run(env, "pyglobusrun", "--detach", "-r", contact, "--", "sh", "-c", script)
+    assert job(env)["state"] == "ACTIVE"
     marked = [process.pid for process in processes.marked(MARK, str(jobs.directory))]
     managers = [pid for pid in marked if b"globus-job-manager\0" in Path(f"/proc/{pid}/cmdline").read_bytes()]
     for pid in managers:
@@ -209,6 +212,9 @@ def test_output_that_a_killed_job_manager_has_lost_is_told(
     done = run(env, "pyglobus", "job", "output", found.stdout.strip(), check=False)
     assert (done.returncode, done.stdout, "has not arrived" in done.stderr) == (74, "", True)
     assert job(env)["state"] == "DONE"
+    began = jobs.data_dir / "list-began"
+    assert began.read_text() == "began\n"
+    began.unlink()
 
 
 def test_jobs_are_managed_by_their_numbers(env: dict[str, str], contact: str, gate: Path) -> None:
