@@ -5,10 +5,10 @@ One thread runs an event loop that holds all connections and answers what takes 
 thread that writes, and there is a small pool of threads for what takes longer: scans, bulks, and the arithmetic of
 logins. So no client waits for another's scan, login or disk.
 
-A query of one name is answered in the loop itself. Measured with a million mappings, two processors and 10 clients, that
-is 30,000 a second; through a thread that reads it is 15,000, and with a thread for each client 9,500, for they wait for
-the interpreter's lock. Two processes make 45,000 of it, but would have to agree on limits, on the access list, and on
-who writes; one keeps what has been acknowledged visible to all clients at once.
+A query of one name is answered in the loop itself. Measured with a million mappings, two processors and 10 clients,
+that is 30,000 a second; through a thread that reads it is 15,000, and with a thread for each client 9,500, for they
+wait for the interpreter's lock. Two processes make 45,000 of it, but would have to agree on limits, on the access list,
+and on who writes; one keeps what has been acknowledged visible to all clients at once.
 """
 
 from __future__ import annotations
