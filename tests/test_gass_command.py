@@ -224,6 +224,26 @@ def test_rules_limits_and_a_log(grid: Sandbox, tmp_path: Path) -> None:
     assert (root / "pub" / "file").read_text() == "public!"
 
 
+def test_who_is_allowed_and_a_log_as_text(grid: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    proxies = {name: tmp_path / f"{name}.pem" for name in ("Mallory", "Eve")}
+    for name, path in proxies.items():
+        grid.authority.issue(name).proxy().save_proxy(path)
+    log = tmp_path / "log"
+    with running(grid, OURS, "-r", "--allow", "*/CN=Mallory", "--log", str(log)) as (process, url):
+        for name, status in (("Mallory", 0), ("Eve", 1)):
+            words = ["-ss", "/O=Grid/OU=Sandbox/CN=Ada Lovelace", f"{url}{tmp_path}/file", f"file://{tmp_path}/{name}"]
+            done = run(grid, "globus-url-copy", *words, env=grid.env | {"X509_USER_PROXY": str(proxies[name])})
+            assert done.returncode == status, done.stderr
+        process.terminate()
+        process.wait(30)
+    allowed, refused = log.read_text().splitlines()
+    when = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z \S+"
+    path = re.escape(json.dumps(f"{tmp_path}/file"))
+    assert re.fullmatch(rf'{when} "/O=Grid/OU=Sandbox/CN=Mallory" get {path} done 200 1 \d+\.\d{{3}}', allowed)
+    assert re.fullmatch(rf'{when} "/O=Grid/OU=Sandbox/CN=Eve" get {path} \w+ 403 0 \d+\.\d{{3}} ".*"', refused)
+
+
 def test_jsonl_tells_each_request(grid: Sandbox, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with running(grid, OURS, "-r", "-c", "--format", "jsonl") as (process, first):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import queue
+import statistics
 import time
 from pathlib import Path
 
@@ -13,7 +14,6 @@ import pytest
 from pyglobus.core import gram, rsl
 from pyglobus.core.gass import Server
 from pyglobus.core.sandbox import Sandbox
-from tests.pace import PROMPT
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -43,12 +43,15 @@ def test_a_jobs_lines_are_seen_as_it_writes_them(contact: str, jobs: Sandbox, ga
         )
         job = gram.submit(contact, rsl.conjunction(executable="/bin/sh", arguments=["-c", script]))
         with gate.open("w", buffering=1) as words:
-            for word in ("one", "two", "three"):
+            delays = []
+            for word in map(str, range(12)):
                 words.write(f"{word}\n")
                 came, line = seen.get(timeout=60)
                 said, _, written = line.decode().partition(" at ")
                 assert said == word, "it is there while the job waits for the next word"
-                assert came - float(written) < PROMPT or word == "one"  # curl has to connect for the first
+                delays.append(came - float(written))
+        # Curl has to connect for the first, and the machine may do other things during one or the other.
+        assert statistics.median(delays[1:]) < 0.5
         assert job.wait(60).state is gram.State.DONE
     assert seen.empty()
     gate.unlink()

@@ -171,7 +171,7 @@ def test_curl_gets_a_part_and_goes_on_where_it_was(http_server: Served, tmp_path
 
 
 def test_a_policy_sees_the_request_and_its_reason_reaches_the_client(
-    serve: Callable[..., Served], url_copy: Runner, tmp_path: Path
+    grid: Sandbox, serve: Callable[..., Served], url_copy: Runner, tmp_path: Path
 ) -> None:
     seen: list[Request] = []
 
@@ -191,6 +191,17 @@ def test_a_policy_sees_the_request_and_its_reason_reaches_the_client(
     assert done.returncode == 1 and "403, closed on Sundays" in done.stderr
     url_copy(f"{served.url}/moved/open", f"file://{tmp_path}/again")
     assert (tmp_path / "again").read_text() == "come in"
+    ours = [Path(sys.executable).with_name("pyglobus-url-copy"), f"{served.url}/moved/open", f"file://{tmp_path}/ours"]
+    subprocess.run(ours, env=grid.env, timeout=60, check=True)
+    assert (tmp_path / "ours").read_text() == "come in"
+
+
+def test_a_url_of_64_kib_is_refused(serve: Callable[..., Served]) -> None:
+    served = serve(everybody, secure=False)
+    answer = served.plain(b"GET /" + b"x" * (1 << 16) + b" HTTP/1.1\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 414 ")
+    (served.root / "file").write_text("still there")
+    assert served.plain(b"GET /file HTTP/1.0\r\n\r\n").endswith(b"still there")
 
 
 def test_a_policy_that_fails_denies(serve: Callable[..., Served]) -> None:
