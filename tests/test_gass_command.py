@@ -239,9 +239,9 @@ def test_who_is_allowed_and_a_log_as_text(grid: Sandbox, tmp_path: Path) -> None
         process.wait(30)
     allowed, refused = log.read_text().splitlines()
     when = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z \S+"
-    path = re.escape(json.dumps(f"{tmp_path}/file"))
-    assert re.fullmatch(rf'{when} "/O=Grid/OU=Sandbox/CN=Mallory" get {path} done 200 1 \d+\.\d{{3}}', allowed)
-    assert re.fullmatch(rf'{when} "/O=Grid/OU=Sandbox/CN=Eve" get {path} \w+ 403 0 \d+\.\d{{3}} ".*"', refused)
+    file = re.escape(json.dumps(f"{tmp_path}/file"))
+    assert re.fullmatch(rf'{when} "/O=Grid/OU=Sandbox/CN=Mallory" get {file} done 200 1 \d+\.\d{{3}}', allowed)
+    assert re.fullmatch(rf'{when} "/O=Grid/OU=Sandbox/CN=Eve" get {file} \w+ 403 0 \d+\.\d{{3}} ".*"', refused)
 
 
 def test_jsonl_tells_each_request(grid: Sandbox, tmp_path: Path) -> None:

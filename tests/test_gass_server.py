@@ -191,7 +191,11 @@ def test_a_policy_sees_the_request_and_its_reason_reaches_the_client(
     assert done.returncode == 1 and "403, closed on Sundays" in done.stderr
     url_copy(f"{served.url}/moved/open", f"file://{tmp_path}/again")
     assert (tmp_path / "again").read_text() == "come in"
-    ours = [Path(sys.executable).with_name("pyglobus-url-copy"), f"{served.url}/moved/open", f"file://{tmp_path}/ours"]
+    ours = [
+        str(Path(sys.executable).with_name("pyglobus-url-copy")),
+        f"{served.url}/moved/open",
+        f"file://{tmp_path}/ours",
+    ]
     subprocess.run(ours, env=grid.env, timeout=60, check=True)
     assert (tmp_path / "ours").read_text() == "come in"
 
