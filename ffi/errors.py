@@ -60,7 +60,7 @@ def from_object(error: Any, local_errno: int = 0, ftp_code: int = 0) -> GlobusEr
             Link(
                 decode(source.module_name) if source != ffi.NULL else "",
                 lib.pg_error_type(error),
-                take(lib.globus_object_printable_to_string(error)).replace("\r", "").strip("\n"),
+                take(lib.pg_error_text(error)).replace("\r", "").strip("\n"),
             )
         )
         ftp_code = ftp_code or lib.pg_error_ftp_code(error)

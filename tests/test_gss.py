@@ -7,6 +7,7 @@ import contextlib
 import datetime as dt
 import os
 import random
+import re
 import resource
 import socket
 import subprocess
@@ -339,8 +340,12 @@ with Credential.of_file(sys.argv[1]) as credential:
 
 @pytest.mark.parametrize("pem", [b"", b"no PEM", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
 def test_what_is_no_credential_is_refused(pem: bytes) -> None:
-    with pytest.raises(errors.Error):
+    """Of OpenSSL's errors only what lasts is told: the rest has been freed by then (see pg_error_text)."""
+    with pytest.raises(errors.Error) as refused:
         Credential.of_pem(pem)
+    said = [text for text in refused.value.chain if text.startswith("OpenSSL Error: ")]
+    assert bool(said) == bool(pem)
+    assert all(re.fullmatch(r"OpenSSL Error: in library: [\w ]+: [\w ]+", text) for text in said), said
 
 
 def test_the_grid_mapfile(grid: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,5 @@ globus_object_t *globus_error_get(globus_result_t result);
 globus_object_t *globus_error_get_cause(globus_object_t *error);
 globus_module_descriptor_t *globus_error_get_source(globus_object_t *error);
 int globus_error_errno_search(globus_object_t *error);
-char *globus_object_printable_to_string(globus_object_t *object);
 void globus_object_free(globus_object_t *object);
 void free(void *memory);

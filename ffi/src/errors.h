@@ -9,6 +9,9 @@
 
 /* The module's own error type, or -1 where the link is of another kind. */
 int     pg_error_type(globus_object_t *error);
+/* Its text, malloc'ed, or NULL. Of an error of OpenSSL only library and reason: of file, function and data the toolkit keeps
+ * OpenSSL's own pointers, and OpenSSL 3 frees what they lead to with its next errors, or while the call that failed returns. */
+char *  pg_error_text(globus_object_t *error);
 /* The FTP reply code, or 0. */
 int     pg_error_ftp_code(globus_object_t *error);
 
