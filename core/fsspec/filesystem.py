@@ -238,19 +238,15 @@ class GridFTPFileSystem(AsyncFileSystem):
                 callback.absolute_update(event.bytes)
 
     async def _mkdir(self, path: str, create_parents: bool = True, **_: Any) -> None:
-        def make(session: Session) -> None:
-            place = self.remote(session, path)
-            if create_parents:
-                place.make_directories()
-            if not place.make_if_missing():
-                raise faults.known("exists", what="cannot make directory", where=str(place.url), role="destination")
-
-        await self.connections.run(make)
+        await self._make(path, above=create_parents)
 
     async def _makedirs(self, path: str, exist_ok: bool = False) -> None:
+        await self._make(path, above=True, exist_ok=exist_ok)
+
+    async def _make(self, path: str, *, above: bool, exist_ok: bool = False) -> None:
         def make(session: Session) -> None:
             place = self.remote(session, path)
-            if not place.make_if_missing(above=True) and not exist_ok:
+            if not place.make_if_missing(above=above) and not exist_ok:
                 raise faults.known("exists", what="cannot make directory", where=str(place.url), role="destination")
 
         await self.connections.run(make)

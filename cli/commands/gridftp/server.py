@@ -134,14 +134,7 @@ def _settings(given: dict[str, Any]) -> Settings:
         if given["read_only"]:
             raise errors.UsageError("--storage and --read-only exclude each other", why="the storage decides")
         storage = loading.load(given["storage"])
-    any_address = given["bind"] == "any"
-    bind = "" if any_address else given["bind"] or "127.0.0.1"
-    if given["ipv6"]:
-        if given["bind"] not in (None, "any"):
-            raise errors.UsageError(
-                "--ipv6 and --bind ADDRESS exclude each other", hint="give an IPv6 address to --bind"
-            )
-        bind = "::" if any_address else "::1"
+    bind = _address(given["bind"], ipv6=given["ipv6"])
     chosen: dict[str, Any] = {
         "connections": given["connections"], "banner": given["banner"], "hostname": given["hostname"],
         "idle": _seconds(given["idle"]), "patience": _seconds(given["patience"]), "port": given["port"],
@@ -159,6 +152,16 @@ def _settings(given: dict[str, Any]) -> Settings:
         ports=_ports(given["port_range"]),
         **{name: value for name, value in chosen.items() if value is not None},
     )
+
+
+def _address(bind: str | None, *, ipv6: bool) -> str:
+    if bind == "any":
+        return "::" if ipv6 else ""
+    if not ipv6:
+        return bind or "127.0.0.1"
+    if bind is not None:
+        raise errors.UsageError("--ipv6 and --bind ADDRESS exclude each other", hint="give an IPv6 address to --bind")
+    return "::1"
 
 
 def _seconds(value: float | None) -> int | None:
