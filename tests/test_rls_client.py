@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The client of the Replica Location Service, logins by GSI, and how an index learns of names."""
+"""The client of the Replica Location Service, and logins by GSI."""
 
 from __future__ import annotations
 
@@ -15,12 +15,10 @@ import pytest
 from pyglobus.core import errors
 from pyglobus.core.gss import Credential
 from pyglobus.core.rls import Client, Configuration, ObjectType, Operator, ValueType, acl
-from pyglobus.core.rls.results import RlsAbsent
 from pyglobus.core.rls.server import Server
 from pyglobus.core.sandbox import Sandbox
 from pyglobus.core.sandbox.authority import Authority
 from tests.pace import PROMPT
-from tests.waiting import wait_until
 
 LFN = ObjectType.LFN
 
@@ -166,65 +164,3 @@ def test_no_login_and_half_a_login_hold_up_nobody(secure: Server) -> None:
 def test_the_server_must_be_who_is_meant(secure: Server) -> None:
     with pytest.raises(errors.CredentialError):
         Client(secure.url, subject="/O=Grid/OU=Sandbox/CN=somebody else")
-
-
-# Updates of an index -------------------------------------------------------------------------------------------------
-
-
-def known(index: Client, name: str) -> list[str]:
-    try:
-        return [url for _, url in index.query_index(name)]
-    except RlsAbsent:
-        return []
-
-
-def test_an_index_learns_all_names_and_then_changes(tmp_path: Path) -> None:
-    quick = {"lrc_server": True, "lrc_update_immediate": True, "lrc_buffer_time": 0}
-    with (
-        plain(tmp_path, "index", rli_server=True) as index,
-        plain(tmp_path, "one", **quick) as one,
-        plain(tmp_path, "two", **quick) as two,
-        Client(index.url) as asked,
-        Client(one.url) as first,
-        Client(two.url) as second,
-    ):
-        assert not list(first.bulk("create", ((f"run{i}", f"p{i}") for i in range(2500))))
-        second.create("run7", "q7")
-        second.create("calibration", "q")
-        first.call("lrc_rli_add", index.url, "0", "")
-        second.call("lrc_rli_add", index.url, "0", "run*")
-        wait_until(lambda: sorted(known(asked, "run7")) == sorted([one.url, two.url]))
-        wait_until(lambda: known(asked, "run2499") == [one.url])
-        assert known(asked, "calibration") == [], "only what the pattern fits"
-        first.create("new", "p")
-        second.delete("run7", "q7")
-        wait_until(lambda: known(asked, "new") == [one.url] and known(asked, "run7") == [one.url])
-        first.rename("lfn", "new", "newer")
-        wait_until(lambda: known(asked, "newer") == [one.url] and not known(asked, "new"))
-        assert int(first.call("lrc_rli_info", index.url).records[0][3]) > 0
-        first.call("admin", "2")
-        wait_until(lambda: known(asked, "run2499") == [one.url])
-
-
-def test_an_index_forgets_who_is_silent(tmp_path: Path) -> None:
-    with plain(tmp_path, "index", rli_server=True, rli_expire_int=1) as index, Client(index.url) as client:
-        client.call("pyglobus1_update_begin", "rls://gone.example.org", "1", "1")
-        client.call("pyglobus1_update_names", "rls://gone.example.org", groups=[("a",)])
-        client.call("pyglobus1_update_begin", "rls://here.example.org", "3600", "1")
-        client.call("pyglobus1_update_names", "rls://here.example.org", groups=[("a",)])
-        wait_until(lambda: known(client, "a") == ["rls://here.example.org"])
-
-
-def test_an_index_that_is_away_is_tried_again(tmp_path: Path) -> None:
-    with socket.socket() as held:  # nobody else gets the port, and nobody listens there
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        held.bind(("127.0.0.1", 0))
-        port = held.getsockname()[1]
-        with plain(tmp_path, "one", lrc_server=True, lrc_update_retry=1) as one, Client(one.url) as client:
-            client.create("a", "p")
-            client.call("lrc_rli_add", f"rlsn://127.0.0.1:{port}", "0", "")
-            later = Configuration(
-                authentication=False, port=port, rli_server=True, rli_dbname=str(tmp_path / "index.rli")
-            )
-            with Server(later, bind="127.0.0.1") as index, Client(index.url) as asked:
-                wait_until(lambda: known(asked, "a") == [one.url])

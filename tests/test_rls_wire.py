@@ -16,6 +16,7 @@ import pytest
 
 from pyglobus.core import errors
 from pyglobus.core.rls import Client, Configuration, acl, configuration, patterns
+from pyglobus.core.rls.feed import Feed
 from pyglobus.core.rls.methods import METHODS
 from pyglobus.core.rls.server import Server
 from tests.pace import PROMPT
@@ -58,8 +59,7 @@ def wire(server: Server) -> Wire:
         for url in {url for url, *_ in client.call("lrc_rli_list").records}:
             client.call("lrc_rli_delete", url, "")
         for url, _ in client.call("rli_sender_list").records:
-            client.call("pyglobus1_update_begin", url, "60", "0")
-            client.call("pyglobus1_update_end", url)
+            Feed(client, url).names(60, 0, [])
     made = Wire(server.url)
     assert made.welcome == "0"
     return made
@@ -227,9 +227,10 @@ def test_list_of_indexes(wire: Wire) -> None:
 def test_index(wire: Wire) -> None:
     one, two = "rls://one.example.org", "rls://two.example.org"
     for lrc in (one, two):
-        assert wire.ask("pyglobus1_update_begin", lrc, "60", "2") == ["0"]
-        assert wire.ask("pyglobus1_update_names", lrc, "a", f"only-{lrc[6:9]}", "") == ["0"]
-        assert wire.ask("pyglobus1_update_end", lrc) == ["0"]
+        code, number = wire.ask("pyglobus1_update_begin", lrc, "60", "2", more=1)
+        assert code == "0"
+        assert wire.ask("pyglobus1_update_names", lrc, number, "a", f"only-{lrc[6:9]}", "") == ["0"]
+        assert wire.ask("pyglobus1_update_end", lrc, number) == ["0"]
     assert wire.listed("rli_get_lrc", "a", "0", "0", size=2) == [["a", one], ["a", two]]
     assert wire.listed("rli_get_lrc", "b", "0", "0", size=2) == ["12", "b"]
     assert wire.listed("rli_get_lrc_wc", "only%", "0", "0", size=2) == [["only-one", one], ["only-two", two]]
@@ -247,12 +248,13 @@ def test_index(wire: Wire) -> None:
     assert wire.ask("pyglobus1_update_changes", one, "+", "new", "-", "a", "") == ["0"]
     assert wire.listed("rli_get_lrc", "a", "0", "0", size=2) == [["a", two]]
     assert wire.listed("rli_get_lrc", "new", "0", "0", size=2) == [["new", one]]
-    wire.ask("pyglobus1_update_begin", one, "60", "1")
-    wire.ask("pyglobus1_update_names", one, "a", "")
+    number = wire.ask("pyglobus1_update_begin", one, "60", "1", more=1)[1]
+    wire.ask("pyglobus1_update_names", one, number, "a", "")
     assert wire.listed("rli_get_lrc", "new", "0", "0", size=2) == [["new", one]], "until all has come"
-    wire.ask("pyglobus1_update_end", one)
+    assert wire.ask("pyglobus1_update_end", one, str(int(number) - 1))[0] == "16", "not of this update"
+    wire.ask("pyglobus1_update_end", one, number)
     assert wire.listed("rli_get_lrc", "new", "0", "0", size=2) == ["12", "new"]
-    assert wire.ask("pyglobus1_update_end", "rls://never.example.org")[0] == "16"
+    assert wire.ask("pyglobus1_update_end", "rls://never.example.org", "1")[0] == "16"
 
 
 def test_server(wire: Wire, server: Server) -> None:

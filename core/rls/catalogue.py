@@ -196,17 +196,12 @@ class Catalogue:
         )
         return lfns, pfns, maps
 
-    def names(self, after: str, most: int) -> list[str]:
-        """Logical names behind ``after``, in their order: to go through all of them in pages."""
-        found = self.database.execute("SELECT name FROM t_lfn WHERE name > ? ORDER BY name LIMIT ?", (after, most))
-        return [name for (name,) in found]
-
-    def all_names(self, page: int = 1000) -> Iterator[list[str]]:
-        """All logical names in pages."""
-        after = ""
-        while found := self.names(after, page):
-            yield found
-            after = found[-1]
+    def blocks(self, most: int) -> Iterator[bytes]:
+        """All logical names in their order, so many at a time, each followed by NUL."""
+        query, after = "SELECT name FROM t_lfn WHERE name > ? ORDER BY name LIMIT ?", ""
+        while block := self.database.joined(query, (after, most)):
+            yield block
+            after = block[block.rfind(b"\0", 0, -1) + 1 : -1].decode()
 
     def require(self, kind: str, name: str) -> int:
         """The number of a name that must be there. Raises `Refusal`."""

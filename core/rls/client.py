@@ -185,18 +185,36 @@ class Client:
     def call(self, name: str, *fixed: str, groups: Iterable[Sequence[str]] = ()) -> Reply:
         """Any method by its name. Raises `results.RlsError` for a code other than 0."""
         method = METHODS[name.encode()]
-        data = request(method, fixed, groups)
+        return self._converse(method, [request(method, fixed, groups)])
+
+    def call_ahead(self, name: str, requests: Iterable[bytes]) -> None:
+        """Send whole requests of one method without results, each while the one before is being answered. Raises as
+        `call`, for the first that is refused, behind which at most one more has been sent.
+        """
+        self._converse(METHODS[name.encode()], requests)
+
+    def _converse(self, method: Method, requests: Iterable[bytes]) -> Reply:
+        """The reply to the last of the requests, or to the first that fails."""
+        reply, ahead = Reply(0), False
         try:
             if self._replies.pending:
                 raise errors.ProtocolError("not a reply of a replica location server", where=self.url, why="it goes on")
-            self._socket.sendall(data)
-            reply = self._receive(method)
-        except errors.Error:
-            self._socket.close()
-            raise
+            for data in requests:
+                self._socket.sendall(data)
+                if ahead and (reply := self._receive(method)).code:
+                    self._receive(method)
+                    break
+                ahead = True
+            else:
+                reply = self._receive(method) if ahead else reply
         except OSError as failure:
             self._socket.close()
+            if isinstance(failure, errors.Error):
+                raise
             raise self._lost(failure) from failure
+        except BaseException:  # requests may be made of what fails itself
+            self._socket.close()
+            raise
         if reply.code:
             raise error(reply.code, reply.detail, where=None)
         return reply

@@ -53,13 +53,27 @@ class Cursor(Protocol):
 
 
 class Database(Protocol):
-    """One connection, for one thread at a time. Outside of `begin` each statement is a transaction of its own."""
+    """One connection, for one thread at a time. Outside of `begin` each statement is a transaction of its own.
+
+    ``names`` is a table ``n`` of a column ``name``, and ``among`` follows a column that is to be one of these: both
+    with a parameter that `packed` makes. ``within`` does so for a query in its braces.
+    """
+
+    names: str
+    among: str
+    within: str
 
     def execute(self, statement: str, parameters: Sequence[Any] = ..., /) -> Cursor:
         """Do a statement."""
 
     def executemany(self, statement: str, parameters: Iterable[Sequence[Any]], /) -> Any:
         """Do a statement that gives nothing with each of the parameters."""
+
+    def packed(self, names: Sequence[str]) -> Any:
+        """Names as one parameter; None for none."""
+
+    def joined(self, statement: str, parameters: Sequence[Any], /) -> bytes:
+        """All rows of a query for ``name``, each followed by NUL: fast, for no row becomes an object."""
 
     def begin(self) -> None:
         """Begin a transaction that writes: one at a time in the whole database, whoever the others are."""

@@ -3,17 +3,21 @@
 
 It is soft state. A catalogue sends all its names from time to time; those that were not among them are forgotten when
 it has finished, and all of them when it has been silent for longer than it said it would be. Each such update has a
-number, its generation, so that no clock decides what is old; only the time of the last update is a time.
+number, its generation, so that no clock decides what is old, and `silence` tells how long a catalogue has been silent;
+the time of the last update is for people alone. All names of a request go to the database at once, in one statement for
+each table.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 
 from pyglobus.core.rls import patterns
 from pyglobus.core.rls.catalogue import Row, check_name
 from pyglobus.core.rls.database import ALL_ROWS, Database
 from pyglobus.core.rls.results import Refusal, Result
+from pyglobus.core.rls.silence import Silence
 
 #: A catalogue may be so much later than it said.
 LATE = 1.2
@@ -26,6 +30,7 @@ class Index:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self._silence = Silence()
 
     # Queries ---------------------------------------------------------------------------------------------------------
 
@@ -66,69 +71,110 @@ class Index:
 
     # Updates ---------------------------------------------------------------------------------------------------------
 
-    def begin(self, lrc: str, interval: int, now: int) -> None:
-        """A catalogue is going to send all its names, and will again within ``interval`` seconds."""
+    def begin(self, lrc: str, interval: int, now: int) -> int:
+        """A catalogue is going to send all its names, and will again within ``interval`` seconds. The number of this
+        update: what comes with another is refused.
+        """
         check_name(lrc)
-        self.database.execute(
+        row = self.database.execute(
             "INSERT INTO t_lrc (name, lastupdate, updateinterval, generation) VALUES (?, ?, ?, 1)"
             " ON CONFLICT (name) DO UPDATE SET updateinterval = excluded.updateinterval,"
-            " generation = t_lrc.generation + 1, lastupdate = excluded.lastupdate",
+            " generation = t_lrc.generation + 1 RETURNING id, generation",
             (lrc, now, interval),
-        )
+        ).fetchone()
+        self._heard(int(row[0]), now)
+        return int(row[1])
 
-    def put(self, lrc: str, names: Sequence[str], now: int) -> None:
+    def put(self, lrc: str, generation: int, names: Sequence[str], now: int) -> None:
         """Names that it knows."""
         for name in names:
             check_name(name)
-        identity, generation = self._require(lrc)
-        self.database.execute("UPDATE t_lrc SET lastupdate = ? WHERE id = ?", (now, identity))
-        self.database.executemany(
-            "INSERT INTO t_lfn (name) VALUES (?) ON CONFLICT DO NOTHING", ((name,) for name in names)
-        )
-        self.database.executemany(
-            "INSERT INTO t_map (lfn_id, lrc_id, generation) SELECT id, ?, ? FROM t_lfn WHERE name = ?"
-            " ON CONFLICT (lfn_id, lrc_id) DO UPDATE SET generation = excluded.generation",
-            ((identity, generation, name) for name in names),
-        )
+        identity = self._require(lrc, generation)
+        self._heard(identity, now)
+        self._put(identity, generation, names)
 
-    def end(self, lrc: str, now: int) -> None:
+    def end(self, lrc: str, generation: int, now: int) -> None:
         """It has sent all: forget what it has not sent again."""
-        identity, generation = self._require(lrc)
-        self._forget("lrc_id = ? AND generation < ?", (identity, generation))
-        self.database.execute("UPDATE t_lrc SET lastupdate = ? WHERE id = ?", (now, identity))
+        identity = self._require(lrc, generation)
+        self._heard(identity, now)
+        self._forget(identity, generation)
 
     def change(self, lrc: str, changes: Iterable[tuple[bool, str]], now: int) -> None:
         """Names that have come (True) or gone since."""
-        identity, _ = self._require(lrc)
-        for there, name in changes:
-            if there:
-                self.put(lrc, [name], now)
-            else:
-                self._forget("lrc_id = ? AND lfn_id = (SELECT id FROM t_lfn WHERE name = ?)", (identity, name))
-        self.database.execute("UPDATE t_lrc SET lastupdate = ? WHERE id = ?", (now, identity))
+        last = {name: there for there, name in changes}
+        come = [name for name, there in last.items() if there]
+        for name in come:
+            check_name(name)
+        identity, generation = self._known(lrc)
+        self._heard(identity, now)
+        self._put(identity, generation, come)
+        if gone := self.database.packed([name for name, there in last.items() if not there]):
+            known = self.database.within.format(f"SELECT id FROM t_lfn WHERE name {self.database.among}")
+            self.database.execute(f"DELETE FROM t_map WHERE lrc_id = ? AND lfn_id {known}", (identity, gone))
+            self.database.execute(
+                f"DELETE FROM t_lfn WHERE name {self.database.among}"
+                " AND NOT EXISTS (SELECT 1 FROM t_map WHERE lfn_id = t_lfn.id)",
+                (gone,),
+            )
 
-    def expire(self, now: int, stale: int) -> list[str]:
+    def expire(self, stale: int, now: float) -> list[str]:
         """Forget the catalogues that have been silent for longer than they said and, where they said nothing, than
-        ``stale`` seconds: their names are returned.
+        ``stale`` seconds: their names are returned. ``now`` is of `time.monotonic`.
         """
-        late = self.database.execute(
-            "SELECT id, name FROM t_lrc WHERE lastupdate"
-            " + CASE WHEN updateinterval > 0 THEN updateinterval * CAST(? AS DOUBLE PRECISION) ELSE ? END < ?",
-            (LATE, stale, now),
-        ).fetchall()
-        for identity, _ in late:
-            self._forget("lrc_id = ?", (identity,))
-            self.database.execute("DELETE FROM t_lrc WHERE id = ?", (identity,))
-        return [name for _, name in late]
+        rows = self.database.execute("SELECT id, name, updateinterval, heard, silent FROM t_lrc").fetchall()
+        late = []
+        for identity, name, interval, count, kept in rows:
+            silent = self._silence.length(identity, count, kept, now)
+            if silent > (interval * LATE if interval else stale):
+                self._forget(identity)
+                self.database.execute("DELETE FROM t_lrc WHERE id = ?", (identity,))
+                late.append(name)
+            elif silent > kept:
+                statement = "UPDATE t_lrc SET silent = ? WHERE id = ? AND heard = ?"
+                self.database.execute(statement, (silent, identity, count))
+        self._silence.keep({identity for identity, *_ in rows})
+        return late
 
-    def _forget(self, which: str, parameters: Sequence[object]) -> None:
-        gone = self.database.execute(f"DELETE FROM t_map WHERE {which} RETURNING lfn_id", parameters).fetchall()
-        self.database.executemany(
-            "DELETE FROM t_lfn WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM t_map WHERE lfn_id = ?1)", gone
+    # Rows ------------------------------------------------------------------------------------------------------------
+
+    def _put(self, identity: int, generation: int, names: Iterable[str]) -> None:
+        packed = self.database.packed(list(dict.fromkeys(names)))
+        if not packed:
+            return
+        table = self.database.names
+        self.database.execute(
+            f"INSERT INTO t_lfn (name) SELECT n.name FROM {table} WHERE true ON CONFLICT DO NOTHING", (packed,)
+        )
+        self.database.execute(
+            f"INSERT INTO t_map (lfn_id, lrc_id, generation) SELECT l.id, ?, ? FROM {table} CROSS JOIN t_lfn l"
+            " WHERE l.name = n.name ON CONFLICT (lfn_id, lrc_id) DO UPDATE SET generation = excluded.generation",
+            (identity, generation, packed),
         )
 
-    def _require(self, lrc: str) -> tuple[int, int]:
+    def _forget(self, identity: int, before: int = ALL_ROWS) -> None:
+        """A catalogue's names from the updates before one."""
+        alone = self.database.within.format(
+            "SELECT m.lfn_id FROM t_map m WHERE m.lrc_id = ? AND m.generation < ?"
+            " AND NOT EXISTS (SELECT 1 FROM t_map o WHERE o.lfn_id = m.lfn_id AND o.lrc_id <> m.lrc_id)"
+        )
+        self.database.execute(f"DELETE FROM t_lfn WHERE id {alone}", (identity, before))
+        self.database.execute("DELETE FROM t_map WHERE lrc_id = ? AND generation < ?", (identity, before))
+
+    def _heard(self, identity: int, now: int) -> None:
+        row = self.database.execute(
+            "UPDATE t_lrc SET lastupdate = ?, heard = heard + 1, silent = 0 WHERE id = ? RETURNING heard",
+            (now, identity),
+        ).fetchone()
+        self._silence.heard(identity, int(row[0]), time.monotonic())
+
+    def _known(self, lrc: str) -> tuple[int, int]:
         row = self.database.execute("SELECT id, generation FROM t_lrc WHERE name = ?", (lrc,)).fetchone()
         if row is None:
             raise Refusal(Result.LRC_NEXIST, lrc)
         return int(row[0]), int(row[1])
+
+    def _require(self, lrc: str, generation: int) -> int:
+        identity, found = self._known(lrc)
+        if found != generation:
+            raise Refusal(Result.LRC_NEXIST, f"{lrc}: another update has begun")
+        return identity

@@ -70,6 +70,10 @@ class Connection:
     seconds a server that is gone is waited for.
     """
 
+    names = "unnest(CAST(? AS text[])) n(name)"
+    among = "= ANY (CAST(? AS text[]))"
+    within = "= ANY (ARRAY({}))"
+
     def __init__(
         self, where: bytes, settings: str, key: int, hidden: Sequence[str] = (), patience: float | None = None
     ) -> None:
@@ -108,6 +112,16 @@ class Connection:
         """Do a statement with each of the parameters."""
         for each in parameters:
             self.execute(statement, each)
+
+    def packed(self, names: Sequence[str]) -> str | None:
+        """Names as one parameter; None for none."""
+        return array(name.encode() for name in names).decode() if names else None
+
+    def joined(self, statement: str, parameters: Sequence[Any], /) -> bytes:
+        """All rows of a query for ``name``, each followed by NUL. Raises `Fault`."""
+        result = self.query(statement, [encoded(value) for value in parameters])
+        value = result.get_value
+        return b"".join([(value(row, 0) or b"") + b"\0" for row in range(result.ntuples)])
 
     def script(self, text: str) -> None:
         """Do statements that give nothing, separated by semicolons."""

@@ -109,9 +109,9 @@ _ROWS = (
     Method("rli_lrc_list", 0, 0, _IREAD, _P, 2, True),
     Method("rli_sender_list", 0, 0, _IREAD, _P, 2, True),
     # Our own: a catalogue tells an index its names (manual, INDEX UPDATES)
-    Method("pyglobus1_update_begin", 3, 0, _IUPDATE, _C),
-    Method("pyglobus1_update_names", 1, 1, _IUPDATE, _C),
-    Method("pyglobus1_update_end", 1, 0, _IUPDATE, _C),
+    Method("pyglobus1_update_begin", 3, 0, _IUPDATE, _C, 1),
+    Method("pyglobus1_update_names", 2, 1, _IUPDATE, _C),
+    Method("pyglobus1_update_end", 2, 0, _IUPDATE, _C),
     Method("pyglobus1_update_changes", 1, 2, _IUPDATE, _C),
 )
 

@@ -48,6 +48,12 @@ CREATE TABLE t_map (
 ) {clustered};
 CREATE INDEX t_map_lrc ON t_map (lrc_id, generation);
 """
+_SILENCE = """
+ALTER TABLE t_lrc ADD COLUMN heard {integer} NOT NULL DEFAULT 0;
+ALTER TABLE t_lrc ADD COLUMN silent {integer} NOT NULL DEFAULT 0;
+DROP INDEX t_map_lrc;
+CREATE INDEX t_map_lrc ON t_map (lrc_id, lfn_id);
+"""
 
 
 class Dialect(NamedTuple):
@@ -79,4 +85,4 @@ class Schema(NamedTuple):
 
 
 LRC = Schema("lrc", (_NAMES + _ATTRIBUTES + _TARGETS,))
-RLI = Schema("rli", (_INDEX,))
+RLI = Schema("rli", (_INDEX, _SILENCE))

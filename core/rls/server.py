@@ -152,6 +152,7 @@ class Server:
         if self.updater is not None:
             self.updater.close()
         self._threads.shutdown()
+        self._look_for_silence()
         self._close_shelves()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -232,12 +233,14 @@ class Server:
 
     def _expire(self) -> None:
         """Forget catalogues that have been silent for too long, now and then."""
-        assert self.rli is not None
+        self._look_for_silence()
+        self._loop.call_later(max(self.configuration.rli_expire_int, 1), self._expire)
 
+    def _look_for_silence(self) -> None:
         def work(store: Store) -> bytes:
-            for lrc in store.index.expire(int(time.time()), self.configuration.rli_expire_stale):
+            for lrc in store.index.expire(self.configuration.rli_expire_stale, time.monotonic()):
                 self.tell("expired", {"lrc": lrc})
             return DONE
 
-        self.rli.writer.submit(work, lambda _: None)
-        self._loop.call_later(max(self.configuration.rli_expire_int, 1), self._expire)
+        if self.rli is not None:
+            self.rli.writer.submit(work, lambda _: None)

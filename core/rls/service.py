@@ -296,7 +296,16 @@ def _now() -> int:
 def _update_begin(store: Store, given: Strings) -> bytes:
     url, interval, count = given
     number(count)
-    store.index.begin(url, number(interval), _now())
+    return record(store.index.begin(url, number(interval), _now()))
+
+
+def _update_names(store: Store, given: Strings) -> bytes:
+    store.index.put(given[0], number(given[1]), given[2:], _now())
+    return DONE
+
+
+def _update_end(store: Store, given: Strings) -> bytes:
+    store.index.end(given[0], number(given[1]), _now())
     return DONE
 
 
@@ -357,7 +366,7 @@ HANDLERS: dict[str, Handler] = {
     "rli_lrc_list": lambda store, _: listed(store.index.senders()),
     "rli_sender_list": lambda store, _: listed(store.index.senders()),
     "pyglobus1_update_begin": _update_begin,
-    "pyglobus1_update_names": _change(lambda store, given: store.index.put(given[0], given[1:], _now())),
-    "pyglobus1_update_end": _change(lambda store, given: store.index.end(given[0], _now())),
+    "pyglobus1_update_names": _update_names,
+    "pyglobus1_update_end": _update_end,
     "pyglobus1_update_changes": _update_changes,
 }

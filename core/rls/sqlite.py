@@ -8,8 +8,11 @@ of the tables is the file's ``user_version``.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sqlite3
+from collections.abc import Sequence
+from typing import Any
 
 from pyglobus.core import errors
 from pyglobus.core.rls.schema import Dialect, Schema
@@ -34,6 +37,20 @@ _LOG = 8192
 
 class Connection(sqlite3.Connection):
     """A connection in which every statement is its own transaction unless one is begun."""
+
+    names = "(SELECT value AS name FROM json_each(?)) n"
+    among = "IN (SELECT value FROM json_each(?))"
+    within = "IN ({})"
+
+    def packed(self, names: Sequence[str]) -> str | None:
+        """Names as one parameter; None for none."""
+        return json.dumps(names, ensure_ascii=False) if names else None
+
+    def joined(self, statement: str, parameters: Sequence[Any], /) -> bytes:
+        """All rows of a query for ``name``, each followed by NUL."""
+        query = f"SELECT CAST(group_concat(name, char(0)) AS BLOB) FROM ({statement})"
+        found: bytes | None = self.execute(query, parameters).fetchone()[0]
+        return b"" if found is None else found + b"\0"
 
     def begin(self) -> None:
         """Begin a transaction that writes."""

@@ -2,29 +2,28 @@
 """How a catalogue keeps indexes informed: all its names from time to time and, where that is chosen, what has changed
 in between.
 
-The wire form of updates by the original was never published; this one is our own, and its methods begin with
-``pyglobus1_``: ``update_begin(url, interval, count)``, ``update_names(url, name*)`` as often as needed,
-``update_end(url)``, and ``update_changes(url, (+|-, name)*)``. The URL is the catalogue's. An index that cannot be
-reached is tried again after ``lrc_update_retry`` seconds, with all names.
+An index that cannot be reached is tried again after ``lrc_update_retry`` seconds, with all names; one that has
+forgotten the catalogue gets all names at once. `feed` is the form in which they are sent.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from fnmatch import fnmatchcase
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pyglobus.core import errors
+from pyglobus.core.rls.database import FAULTS
 from pyglobus.core.rls.requests import DONE
+from pyglobus.core.rls.results import Result, RlsError
 from pyglobus.core.rls.service import Store
 
 if TYPE_CHECKING:
+    from pyglobus.core.rls.feed import Change
     from pyglobus.core.rls.server import Server
     from pyglobus.core.rls.shelf import Shelf
 
-#: Names of one message.
-_PAGE = 2000
 #: So many changes are sent at once, whatever lrc_buffer_time says; beyond the other, all names are sent instead.
 _ENOUGH, _MOST = 200, 100_000
 
@@ -35,11 +34,12 @@ class Updater:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._shelf: Shelf
-        self._changes: list[tuple[bool, str]] = []
+        self._changes: list[Change] = []
         self._first = 0.0  # when the first of these came
         self._due: dict[str, float] = {}  # by index: when it gets all names
         self._condition = threading.Condition()
         self._ended = False
+        self._everything = False  # everybody gets all names
         self._woken = False
         self._thread = threading.Thread(target=self._run, name="rls-updates", daemon=True)
 
@@ -56,8 +56,8 @@ class Updater:
                 self._first = self._first if self._changes else time.monotonic()
                 self._changes += changes
                 if len(self._changes) > _MOST:
-                    self._changes, self._due = [], {}
-            self._woken = self._woken or store.targets.changed or len(self._changes) >= _ENOUGH
+                    self._changes, self._everything = [], True
+            self._woken |= self._everything or store.targets.changed or len(self._changes) >= _ENOUGH
             store.targets.changed = False
             if self._woken or len(self._changes) == len(changes) > 0:
                 self._condition.notify()
@@ -71,8 +71,7 @@ class Updater:
     def update_all(self) -> None:
         """Send all names to all indexes now."""
         with self._condition:
-            self._due = {}
-            self._woken = True
+            self._everything = self._woken = True
             self._condition.notify()
 
     def close(self) -> None:
@@ -83,28 +82,50 @@ class Updater:
         self._thread.join()
 
     def _run(self) -> None:
-        targets = self._targets()
-        now = time.time()
-        for url, last in targets.items():  # what another life of this server has sent is as good as before
-            left = last + self._server.configuration.lrc_update_ll - now
-            if last <= now and left > 0 and not self._server.configuration.lrc_update_immediate:
-                self._due[url] = time.monotonic() + left
-        while True:
+        while not self._ended:
+            try:
+                self._resume()
+                break
+            except FAULTS as fault:
+                self._fail("", str(fault))
+        while self._wait():
             with self._condition:
-                if not self._ended and not self._woken:
-                    self._condition.wait(self._patience())
-                if self._ended:
-                    return
-                self._woken = False
                 changes = self._take()
-            targets = self._targets()
-            for url in targets:
-                if self._due.get(url, 0.0) > time.monotonic():
-                    if changes:
-                        self._attempt(url, changes)
-                elif not self._ended:
-                    self._attempt(url, None)
-            self._due = {url: due for url, due in self._due.items() if url in targets}
+            try:
+                self._round(changes)
+            except FAULTS as fault:  # whoever needs these changes gets all names instead
+                self._due.clear()
+                self._fail("", str(fault))
+
+    def _resume(self) -> None:
+        """What another life of this server has sent is as good as before."""
+        chosen, now = self._server.configuration, time.time()
+        for url, last in self._targets().items():
+            left = last + chosen.lrc_update_ll - now
+            if last <= now and left > 0 and not chosen.lrc_update_immediate:
+                self._due[url] = time.monotonic() + left
+
+    def _wait(self) -> bool:
+        """Until there is something to do; False at the end."""
+        with self._condition:
+            if not self._ended and not self._woken:
+                self._condition.wait(self._patience())
+            if self._everything:
+                self._due.clear()
+            self._everything = self._woken = False
+            return not self._ended
+
+    def _round(self, changes: list[Change]) -> None:
+        targets = self._targets()
+        for url in targets:
+            if self._ended:
+                return
+            if self._due.get(url, 0.0) <= time.monotonic():
+                self._attempt(url, None)
+            elif changes:
+                self._attempt(url, changes)
+        for url in self._due.keys() - targets.keys():
+            del self._due[url]
 
     def _patience(self) -> float | None:
         """Seconds until there is something to do."""
@@ -114,7 +135,7 @@ class Updater:
             times.append(self._first + (chosen.lrc_buffer_time if len(self._changes) < _ENOUGH else 0))
         return max(0.0, min(times) - time.monotonic()) if times else None
 
-    def _take(self) -> list[tuple[bool, str]]:
+    def _take(self) -> list[Change]:
         patience = self._server.configuration.lrc_buffer_time
         if len(self._changes) < _ENOUGH and time.monotonic() < self._first + patience:
             return []
@@ -124,14 +145,19 @@ class Updater:
     def _targets(self) -> dict[str, int]:
         return {url: int(last) for url, _, _, last in self._shelf.reader().targets.info()}
 
-    def _attempt(self, url: str, changes: list[tuple[bool, str]] | None) -> None:
-        chosen = self._server.configuration
-        began = time.monotonic()
+    def _attempt(self, url: str, changes: list[Change] | None) -> None:
+        """Send an index these changes, or all names."""
+        chosen, began = self._server.configuration, time.monotonic()
         try:
             count = self._send(url, changes)
+        except RlsError as error:
+            if changes is None or error.code != Result.LRC_NEXIST:
+                self._fail(url, str(error))
+            else:  # it has forgotten this catalogue, or never known it
+                self._attempt(url, None)
+            return
         except errors.Error as error:
-            self._due[url] = time.monotonic() + max(chosen.lrc_update_retry, 1)
-            self._server.tell("update", {"rli": url, "error": str(error)})
+            self._fail(url, str(error))
             return
         if changes is None:
             self._due[url] = began + max(chosen.lrc_update_ll, 1)
@@ -139,34 +165,34 @@ class Updater:
         kind = "full" if changes is None else "changes"
         self._server.tell("update", {"rli": url, "kind": kind, "names": count, "seconds": seconds})
 
-    def _send(self, url: str, changes: list[tuple[bool, str]] | None) -> int:
-        from pyglobus.core.rls.client import Client
+    def _fail(self, url: str, why: str) -> None:
+        """Try again later; an empty URL means that the catalogue's own database has failed."""
+        pause = max(self._server.configuration.lrc_update_retry, 1)
+        self._server.tell("update", {"rli": url, "error": why})
+        if url:
+            self._due[url] = time.monotonic() + pause
+            return
+        with self._condition:
+            self._condition.wait_for(lambda: self._ended, pause)
 
-        own, store = self._server.url, self._shelf.reader()
+    def _send(self, url: str, changes: list[Change] | None) -> int:
+        from pyglobus.core.rls.client import Client
+        from pyglobus.core.rls.feed import PAGE, Feed
+
+        chosen, store = self._server.configuration, self._shelf.reader()
         patterns = [pattern for _, pattern in store.targets.parts(url, "") if pattern]
 
-        def wanted(name: str) -> bool:
-            return not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
-
-        count = 0
-        with Client(
-            url, credential=self._server.credential, timeout=float(self._server.configuration.timeout)
-        ) as index:
-            if changes is not None:
-                chosen = [("+" if there else "-", name) for there, name in changes if wanted(name)]
-                for at in range(0, len(chosen), _PAGE):
-                    index.call("pyglobus1_update_changes", own, groups=chosen[at : at + _PAGE])
-                return len(chosen)
-            interval = str(self._server.configuration.lrc_update_ll)
-            index.call("pyglobus1_update_begin", own, interval, "0")
-            for names in store.catalogue.all_names(_PAGE):
+        def blocks() -> Iterator[bytes]:
+            for block in store.catalogue.blocks(PAGE):
                 if self._ended:
                     raise errors.Cancelled("the server ends")
-                groups = [(name,) for name in names if wanted(name)]
-                if groups:
-                    index.call("pyglobus1_update_names", own, groups=groups)
-                count += len(groups)
-            index.call("pyglobus1_update_end", own)
+                yield block
+
+        with Client(url, credential=self._server.credential, timeout=float(chosen.timeout)) as index:
+            feed = Feed(index, self._server.url, patterns)
+            if changes is not None:
+                return feed.changes(changes)
+            count = feed.names(chosen.lrc_update_ll, store.catalogue.counts()[0], blocks())
         self._shelf.writer.submit(lambda store: _noted(store, url), lambda _: None)
         return count
 
