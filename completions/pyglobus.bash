@@ -200,8 +200,8 @@ _pyglobus_table() {
         ;;
     'gass cache')
         verbs=''
-        options='-t -tag --tag -n -newname --name -long --long -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -version --version -versions --versions -usage --usage -h -help --help'
-        values=(['-t']='' ['-tag']='' ['--tag']='' ['-n']='' ['-newname']='' ['--name']='' ['--format']='=text json')
+        options='-t -tag --tag -n -newname --name -long --long -r -resource --resource -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -version --version -versions --versions -usage --usage -h -help --help'
+        values=(['-t']='' ['-tag']='' ['--tag']='' ['-n']='' ['-newname']='' ['--name']='' ['-r']='' ['-resource']='' ['--resource']='' ['--format']='=text json')
         arguments=('=add delete cleanup-tag cleanup-url list query dirs mangle type' 'url')
         repeated=
         interspersed=yes

@@ -118,7 +118,7 @@ def test_examples_run(
             user = keeper.grid.user
             environment |= {"X509_USER_CERT": str(user.certificate), "X509_USER_KEY": str(user.key)}
         script = script.replace("myproxy.example.org", "localhost")
-    if page in ("pyglobusrun", "pyglobus-job"):
+    if page in ("pyglobusrun", "pyglobus-job") or "ce.example.org" in script:
         environment["XDG_STATE_HOME"] = str(tmp_path)
         jobs: Sandbox = request.getfixturevalue("jobs")
         script = script.replace("ce.example.org", jobs.variables["PYGLOBUS_SANDBOX_GRAM"])

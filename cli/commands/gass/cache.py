@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""pyglobus gass cache: in place of globus-gass-cache, for the caches of this machine."""
+"""pyglobus gass cache: in place of globus-gass-cache, for the caches of this machine and of others."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import click
 
 from pyglobus.cli import signals
 from pyglobus.cli.command import Output, argument, command
-from pyglobus.cli.option import SAME, option
+from pyglobus.cli.option import BETTER, SAME, option
+from pyglobus.cli.output import printable
 from pyglobus.core import errors
 
 if TYPE_CHECKING:
@@ -29,7 +30,14 @@ _DIRECTORIES = ("CACHE_DIRECTORY", "GLOBAL_ROOT", "LOCAL_ROOT", "TMP_ROOT", "LOG
 )
 @option("-n", "-newname", "--name", parity=SAME, metavar="NAME", default="", help="add: keep the file under this name.")
 @option("-long", "--long", parity=SAME, is_flag=True, help="list: tell sizes and mangled names as well.")
-def cache(*, output: Output, operation: str, url: str | None, tag: str, name: str, long: bool) -> None:
+@option(
+    "-r", "-resource", "--resource", parity=BETTER, metavar="CONTACT", default=None,
+    remark="also for list; what goes wrong there is on stderr, and in the exit status",
+    help="Use the cache at this gatekeeper's machine, through a job.",
+)  # fmt: skip
+def cache(
+    *, output: Output, operation: str, url: str | None, tag: str, name: str, long: bool, resource: str | None
+) -> int | None:
     """Add files to the GASS cache of this machine and delete them, and look into it.
 
     add fetches URL, unless the cache has it, and counts one more reference to it; delete takes one away, and with the
@@ -41,9 +49,34 @@ def cache(*, output: Output, operation: str, url: str | None, tag: str, name: st
         raise errors.UsageError(f"cannot {operation}", why="which URL?")
     if name and operation != "add":
         raise errors.UsageError(f"cannot {operation}", why="-n goes with add")
+    if resource is not None:
+        return _elsewhere(output, resource, operation, url or "", tag, name, long)
     from pyglobus.core.gass.cache import Cache
 
     _RUN[operation](output, Cache(), url or "", tag, name, long)
+    return None
+
+
+def _elsewhere(output: Output, contact: str, operation: str, url: str, tag: str, name: str, long: bool) -> int:
+    """What globus-gass-cache prints there, and its exit status."""
+    from pyglobus.core.gass import remotecache
+
+    answer = remotecache.run(contact, operation, url, tag=tag, name=name, long=long)
+    lines, told = map(_lines_of, (answer.stdout, answer.stderr))
+    for line in told:
+        output.warning(printable(line))
+    record = {
+        "contact": contact, "operation": operation, "url": url or None, "tag": tag or None, "lines": lines,
+        "errors": told, "exit_code": answer.status,
+    }  # fmt: skip
+    output.result("cache_elsewhere", record, "\n".join(lines))
+    if output.is_text and lines == [""]:
+        output.part("\n")  # of query: there is none
+    return answer.status
+
+
+def _lines_of(text: bytes) -> list[str]:
+    return text.decode(errors="surrogateescape").removesuffix("\n").split("\n") if text else []
 
 
 def _add(output: Output, cache: Cache, url: str, tag: str, name: str, _long: bool) -> None:
