@@ -28,6 +28,7 @@ AREAS = (
     "relay",
     "xio",
     "lane",
+    "bloom",
     "body",
     "rsl",
     "gram",
@@ -59,6 +60,7 @@ PRELUDE = """
 #include "relay.h"
 #include "xio.h"
 #include "lane.h"
+#include "bloom.h"
 #include "body.h"
 #include "modules.h"
 """

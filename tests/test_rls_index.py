@@ -8,7 +8,6 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,17 +16,11 @@ from pyglobus.core.rls.database import opened
 from pyglobus.core.rls.feed import PAGE, Feed
 from pyglobus.core.rls.index import Index
 from pyglobus.core.rls.requests import DONE
-from pyglobus.core.rls.results import Refusal, RlsAbsent
+from pyglobus.core.rls.results import Refusal
 from pyglobus.core.rls.server import Server
 from pyglobus.core.rls.service import Store
+from tests.rlsindexes import ONE, TWO, known, plain
 from tests.waiting import wait_until
-
-ONE, TWO = "rls://one.example.org", "rls://two.example.org"
-
-
-def plain(directory: Path, name: str, **chosen: Any) -> Server:
-    files: dict[str, Any] = {"lrc_dbname": str(directory / f"{name}.lrc"), "rli_dbname": str(directory / f"{name}.rli")}
-    return Server(Configuration(authentication=False, port=0, **files | chosen))
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -108,13 +101,6 @@ def test_silence_is_measured_by_a_steady_clock(index: Index, monkeypatch: pytest
     assert other.expire(50, 289.0) == []
     assert other.expire(50, 291.0) == [ONE]
     assert rows(index) == set()
-
-
-def known(index: Client, name: str) -> list[str]:
-    try:
-        return [url for _, url in index.query_index(name)]
-    except RlsAbsent:
-        return []
 
 
 def test_an_index_learns_all_names_and_then_changes(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ class Catalogue(RuleBasedStateMachine):
     def begin(self) -> None:
         self.database = sqlite.File(":memory:", schema.LRC).connect(reading=False)
         self.database.executescript("".join(schema.LRC.scripts(sqlite.DIALECT)))
-        self.store = Store(self.database, interval=0)
+        self.store = Store(self.database)
         self.requests, self.replies = Requests(), Replies()
         self.pairs: list[tuple[str, str]] = []
         self.cuts: list[int] = []
@@ -155,7 +155,7 @@ def test_catalogue_in_postgresql(cluster: Cluster) -> None:
         @initialize()
         def begin(self) -> None:
             super().begin()
-            self.store = Store(database, interval=0)
+            self.store = Store(database)
             self.ask("lrc_clear")
 
         def said(self, asked: Request) -> bytes:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pyglobus.core.rls.server import Server
 
 # Statistics: what a server is (the wire's flags).
-_IS_LRC, _IS_RLI, _TAKES_NAMES, _SENDS_NAMES, _READY = 0x1, 0x2, 0x4, 0x10, 0x40
+_IS_LRC, _IS_RLI, _TAKES_NAMES, _TAKES_FILTERS, _SENDS_NAMES, _SENDS_FILTERS, _READY = (1 << bit for bit in range(7))
 #: What ``admin`` tells it to do.
 _PING, _QUIT, _UPDATE = range(3)
 
@@ -62,7 +62,9 @@ def statistics(server: Server) -> bytes:
     lrc, rli = server.lrc, server.rli
     names = lrc.reader().catalogue.counts() if lrc else (0, 0, 0)
     known = rli.reader().index.counts() if rli else (0, 0, 0)
-    flags = _READY | (_IS_LRC | _SENDS_NAMES if lrc else 0) | (_IS_RLI | _TAKES_NAMES if rli else 0)
+    flags = _READY | (_IS_LRC | _SENDS_NAMES | _SENDS_FILTERS if lrc else 0)
+    if rli:
+        flags |= _IS_RLI | _TAKES_FILTERS | (0 if server.configuration.rli_bloomfilter else _TAKES_NAMES)
     uptime = int(time.monotonic() - server.began)
-    interval = server.configuration.lrc_update_ll
-    return record(__version__, uptime, flags, 0, interval, *names, known[0], known[1], known[1], known[2])
+    intervals = map(server.configuration.interval, (True, False))
+    return record(__version__, uptime, flags, *intervals, *names, known[0], known[1], known[1], known[2])

@@ -2,7 +2,7 @@
 """What can be chosen about a server: the keywords of globus-rls-server.conf, their defaults, and the file.
 
 A line is a keyword, blanks, and a value; ``#`` begins a comment line. Keywords of the original that mean nothing here
-(sizes of pools, Bloom filters) are read, and named by `Configuration.idle`.
+(sizes of pools, where Bloom filters are) are read, and named by `Configuration.idle`.
 """
 
 from __future__ import annotations
@@ -23,24 +23,28 @@ _YES, _NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 _ALIASES = {
     "update_ll_int": "lrc_update_ll",
     "update_ll": "lrc_update_ll",
+    "update_bf_int": "lrc_update_bf",
+    "update_bf": "lrc_update_bf",
     "update_immediate": "lrc_update_immediate",
     "update_retry": "lrc_update_retry",
     "update_buftime": "lrc_buffer_time",
 }
 _IDLE = frozenset(
     (
-        "maxthreads", "startthreads", "maxfreethreads", "maxbackoff", "lrc_update_bf",
-        "update_bf_int", "update_bf", "lrc_update_factor", "update_factor", "lrc_bloomfilter_numhash",
-        "lrc_bloomfilter_ratio", "rli_bloomfilter", "rli_bloomfilter_dir", "loglevel",
+        "maxthreads", "startthreads", "maxfreethreads", "maxbackoff", "lrc_update_factor", "update_factor",
+        "rli_bloomfilter_dir", "loglevel",
     )
 )  # fmt: skip
 #: What a client that may (admin) can set while the server runs; until it ends, or reads its file again.
 RUNNING = frozenset(
     (
-        "timeout", "idletimeout", "maxconnections", "result_limit", "lrc_update_ll", "lrc_update_retry",
-        "lrc_update_immediate", "lrc_buffer_time", "rli_expire_int", "rli_expire_stale",
+        "timeout", "idletimeout", "maxconnections", "result_limit", "lrc_update_ll", "lrc_update_bf",
+        "lrc_update_retry", "lrc_update_immediate", "lrc_buffer_time", "lrc_bloomfilter_numhash",
+        "lrc_bloomfilter_ratio", "rli_bloomfilter", "rli_expire_int", "rli_expire_stale",
     )
 )  # fmt: skip
+#: The least and the most that these can be.
+_RANGES = {"lrc_bloomfilter_numhash": (1, 8), "lrc_bloomfilter_ratio": (1, 64)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +68,20 @@ class Configuration:
     maxconnections: int = 100
     result_limit: int = 0
     lrc_update_ll: int = 86400
+    lrc_update_bf: int = 300
     lrc_update_retry: int = 300
     lrc_update_immediate: bool = False
     lrc_buffer_time: int = 30
+    lrc_bloomfilter_numhash: int = 7
+    lrc_bloomfilter_ratio: int = 10
+    rli_bloomfilter: bool = False
     rli_expire_int: int = 28800
     rli_expire_stale: int = 86400
     idle: tuple[str, ...] = field(default=())
+
+    def interval(self, bloom: bool) -> int:
+        """Seconds between two updates of an index that gets Bloom filters, or names."""
+        return max(self.lrc_update_bf if bloom else self.lrc_update_ll, 1)
 
     def listed(self, option: str = "") -> list[tuple[str, str]]:
         """Name and value of one keyword, or of all ("" or "all"). Raises KeyError for one that is not there."""
@@ -121,7 +133,11 @@ def apply(base: Configuration, lines: Iterable[tuple[str, str, str]]) -> Configu
         if keyword == "acl":
             rules.append(acl.parse(value))
         elif keyword in known:
-            values[keyword] = _value(str(known[keyword]), value, f"{where}: {given}")
+            made = values[keyword] = _value(str(known[keyword]), value, f"{where}: {given}")
+            least, most = _RANGES.get(keyword, (made, made))
+            if not least <= made <= most:  # type: ignore[operator]
+                why = f"it is from {least} to {most}"
+                raise errors.ConfigurationError("bad value", where=f"{where}: {given}", why=why)
         elif keyword in _IDLE:
             idle.append(given)
         else:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a catalogue tells an index, on a connection to it: the sending side of the wire form of updates, which the
-manual describes (INDEX UPDATES).
+manual describes (UPDATES ON THE WIRE).
 
 Names come and go as blocks, in which NUL follows each name, as it does on the wire: from a database to a socket without
 becoming an object each. While an index stores one block it is sent the next.
@@ -9,14 +9,18 @@ becoming an object each. While an index stores one block it is sent the next.
 from __future__ import annotations
 
 import re
+from binascii import b2a_base64
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import translate
 from itertools import islice
 
+from pyglobus.core.rls.bloom import Filter
 from pyglobus.core.rls.client import Client
 
 #: Names of one message: so many fit into a request if they are as long as names can be.
 PAGE = 8000
+#: Pieces of a filter in one message.
+_PIECES = 32
 
 Change = tuple[bool, str]
 
@@ -56,6 +60,19 @@ class Feed:
             self._client.call("pyglobus1_update_changes", self._lrc, groups=page)
             sent += len(page)
         return sent
+
+    def filter(self, interval: int, filter_: Filter) -> None:
+        """A Bloom filter of all names, and another within ``interval`` seconds."""
+        begun = self._client.call("pyglobus1_filter_begin", self._lrc, str(interval), *map(str, filter_.shape))
+        number, pieces = begun.records[0][0], list(filter_.pieces())
+
+        def requests() -> Iterator[bytes]:
+            for at in range(0, len(pieces), _PIECES):
+                texts = [b2a_base64(piece, newline=False) + b"\0" for piece in pieces[at : at + _PIECES]]
+                yield f"pyglobus1_filter_pieces\0{self._lrc}\0{number}\0{at}\0".encode() + b"".join(texts) + b"\0"
+
+        self._client.call_ahead("pyglobus1_filter_pieces", requests())
+        self._client.call("pyglobus1_filter_end", self._lrc, number)
 
     def _chosen(self, block: bytes) -> bytes:
         wanted = self._wanted

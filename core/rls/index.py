@@ -4,18 +4,20 @@
 It is soft state. A catalogue sends all its names from time to time; those that were not among them are forgotten when
 it has finished, and all of them when it has been silent for longer than it said it would be. Each such update has a
 number, its generation, so that no clock decides what is old, and `silence` tells how long a catalogue has been silent;
-the time of the last update is for people alone. All names of a request go to the database at once, in one statement for
-each table.
+the time of the last update is for people alone. In place of names a catalogue may send a Bloom filter (`filters`). All
+names of a request go to the database at once, in one statement for each table.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from pyglobus.core.rls import patterns
+from pyglobus.core.rls.bloom import Shape
 from pyglobus.core.rls.catalogue import Row, check_name
 from pyglobus.core.rls.database import ALL_ROWS, Database
+from pyglobus.core.rls.filters import Filters, Known
 from pyglobus.core.rls.results import Refusal, Result
 from pyglobus.core.rls.silence import Silence
 
@@ -28,19 +30,35 @@ _JOIN = "FROM t_lfn l JOIN t_map m ON m.lfn_id = l.id JOIN t_lrc c ON c.id = m.l
 class Index:
     """Who knows what, on one connection."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(
+        self, database: Database, known: Known | None = None, *, lists: Callable[[], bool] = lambda: True
+    ) -> None:
+        """``known``: the filters that are in memory. ``lists``: whether a catalogue may send its names, and not only a
+        filter.
+        """
         self.database = database
+        self.filters = Filters(database, known or Known())
+        self._lists = lists
         self._silence = Silence()
 
     # Queries ---------------------------------------------------------------------------------------------------------
 
     def lookup(self, lfn: str, limit: int = ALL_ROWS, offset: int = 0) -> list[Row]:
-        """The name with each catalogue that knows it, in the order in which these have come."""
+        """The name with each catalogue that knows it, in the order in which these have come, and then with those that
+        may, by their filters.
+        """
         query = f"SELECT l.name, c.name {_JOIN} WHERE l.name = ? ORDER BY m.lrc_id LIMIT ? OFFSET ?"
-        return self.database.execute(query, (lfn, limit, offset)).fetchall()
+        found: list[Row] = self.database.execute(query, (lfn, limit, offset)).fetchall()
+        if len(found) < limit and (holding := self.filters.holding(lfn)):
+            start = 0
+            if offset and not found:
+                count = f"SELECT count(*) {_JOIN} WHERE l.name = ?"
+                start = offset - int(self.database.execute(count, (lfn,)).fetchone()[0])
+            found += [(lfn, lrc) for lrc in holding[start : start + limit - len(found)]]
+        return found
 
     def match(self, pattern: str, limit: int = ALL_ROWS, offset: int = 0) -> list[Row]:
-        """`lookup` for all names that a pattern fits, by name."""
+        """`lookup` for all names that a pattern fits, by name; filters say nothing of patterns."""
         like, first, last = patterns.read(pattern)
         query = (
             f"SELECT l.name, c.name {_JOIN} WHERE l.name >= ? AND l.name < ? AND l.name LIKE ? ESCAPE '\\'"
@@ -50,24 +68,25 @@ class Index:
 
     def knows(self, kind: str, name: str) -> bool:
         """Whether there is such an ``lfn``, or ``lrc``."""
-        return self.database.execute(f"SELECT 1 FROM t_{kind} WHERE name = ?", (name,)).fetchone() is not None
+        found = self.database.execute(f"SELECT 1 FROM t_{kind} WHERE name = ?", (name,)).fetchone()
+        return found is not None or (kind == "lfn" and bool(self.filters.holding(name)))
 
     def mapping_exists(self, lfn: str, lrc: str) -> bool:
         """Whether this catalogue knows this name."""
         query = f"SELECT 1 {_JOIN} WHERE l.name = ? AND c.name = ?"
-        return self.database.execute(query, (lfn, lrc)).fetchone() is not None
+        return self.database.execute(query, (lfn, lrc)).fetchone() is not None or lrc in self.filters.holding(lfn)
 
     def senders(self) -> list[Row]:
         """The catalogues, and when each has updated last (seconds since the epoch)."""
         return self.database.execute("SELECT name, CAST(lastupdate AS TEXT) FROM t_lrc ORDER BY id").fetchall()
 
     def counts(self) -> tuple[int, int, int]:
-        """How many names, catalogues and mappings there are."""
+        """How many names, catalogues and mappings there are; among the last are the names of filters."""
         lfns, lrcs, maps = (
             int(self.database.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
             for table in ("t_lfn", "t_lrc", "t_map")
         )
-        return lfns, lrcs, maps
+        return lfns, lrcs, maps + self.filters.count()
 
     # Updates ---------------------------------------------------------------------------------------------------------
 
@@ -75,15 +94,15 @@ class Index:
         """A catalogue is going to send all its names, and will again within ``interval`` seconds. The number of this
         update: what comes with another is refused.
         """
-        check_name(lrc)
-        row = self.database.execute(
-            "INSERT INTO t_lrc (name, lastupdate, updateinterval, generation) VALUES (?, ?, ?, 1)"
-            " ON CONFLICT (name) DO UPDATE SET updateinterval = excluded.updateinterval,"
-            " generation = t_lrc.generation + 1 RETURNING id, generation",
-            (lrc, now, interval),
-        ).fetchone()
-        self._heard(int(row[0]), now)
-        return int(row[1])
+        if not self._lists():
+            raise Refusal(Result.UNSUPPORTED, "this index takes Bloom filters, not lists of names")
+        return self._begin(lrc, interval, now)[1]
+
+    def begin_filter(self, lrc: str, interval: int, shape: Shape, now: int) -> int:
+        """A catalogue is going to send a filter in place of its names."""
+        identity, generation = self._begin(lrc, interval, now)
+        self.filters.begin(identity, generation, shape)
+        return generation
 
     def put(self, lrc: str, generation: int, names: Sequence[str], now: int) -> None:
         """Names that it knows."""
@@ -93,11 +112,25 @@ class Index:
         self._heard(identity, now)
         self._put(identity, generation, names)
 
+    def put_pieces(self, lrc: str, generation: int, first: int, pieces: Sequence[str], now: int) -> None:
+        """Pieces of its filter, from number ``first`` on."""
+        identity = self._require(lrc, generation)
+        self._heard(identity, now)
+        self.filters.put(identity, generation, first, pieces)
+
     def end(self, lrc: str, generation: int, now: int) -> None:
         """It has sent all: forget what it has not sent again."""
         identity = self._require(lrc, generation)
         self._heard(identity, now)
         self._forget(identity, generation)
+        self.filters.drop(identity)
+
+    def end_filter(self, lrc: str, generation: int, now: int) -> None:
+        """It has sent all of its filter, which now takes the place of what was known of it."""
+        identity = self._require(lrc, generation)
+        self._heard(identity, now)
+        self.filters.end(identity, generation)
+        self._forget(identity)
 
     def change(self, lrc: str, changes: Iterable[tuple[bool, str]], now: int) -> None:
         """Names that have come (True) or gone since."""
@@ -106,6 +139,8 @@ class Index:
         for name in come:
             check_name(name)
         identity, generation = self._known(lrc)
+        if self.filters.there(identity):
+            raise Refusal(Result.LRC_NEXIST, f"{lrc}: it has sent a filter")
         self._heard(identity, now)
         self._put(identity, generation, come)
         if gone := self.database.packed([name for name, there in last.items() if not there]):
@@ -127,6 +162,7 @@ class Index:
             silent = self._silence.length(identity, count, kept, now)
             if silent > (interval * LATE if interval else stale):
                 self._forget(identity)
+                self.filters.drop(identity)
                 self.database.execute("DELETE FROM t_lrc WHERE id = ?", (identity,))
                 late.append(name)
             elif silent > kept:
@@ -136,6 +172,17 @@ class Index:
         return late
 
     # Rows ------------------------------------------------------------------------------------------------------------
+
+    def _begin(self, lrc: str, interval: int, now: int) -> tuple[int, int]:
+        check_name(lrc)
+        row = self.database.execute(
+            "INSERT INTO t_lrc (name, lastupdate, updateinterval, generation, heard) VALUES (?, ?, ?, 1, ?)"
+            " ON CONFLICT (name) DO UPDATE SET updateinterval = excluded.updateinterval,"
+            " generation = t_lrc.generation + 1 RETURNING id, generation",
+            (lrc, now, interval, now),  # a number that no catalogue has had which had this row before
+        ).fetchone()
+        self._heard(int(row[0]), now)
+        return int(row[0]), int(row[1])
 
     def _put(self, identity: int, generation: int, names: Iterable[str]) -> None:
         packed = self.database.packed(list(dict.fromkeys(names)))

@@ -54,6 +54,18 @@ ALTER TABLE t_lrc ADD COLUMN silent {integer} NOT NULL DEFAULT 0;
 DROP INDEX t_map_lrc;
 CREATE INDEX t_map_lrc ON t_map (lrc_id, lfn_id);
 """
+_FILTERS = """
+CREATE TABLE t_filter (
+    lrc_id {integer} NOT NULL, generation {integer} NOT NULL, hashes {integer} NOT NULL, size {integer} NOT NULL,
+    count {integer} NOT NULL, epoch {integer} NOT NULL, PRIMARY KEY (lrc_id, generation)
+);
+CREATE TABLE t_piece (
+    lrc_id {integer} NOT NULL, generation {integer} NOT NULL, number {integer} NOT NULL, data {binary} NOT NULL,
+    PRIMARY KEY (lrc_id, generation, number)
+);
+CREATE TABLE t_epoch (filters {integer} NOT NULL);
+INSERT INTO t_epoch VALUES (1);
+"""
 
 
 class Dialect(NamedTuple):
@@ -85,4 +97,4 @@ class Schema(NamedTuple):
 
 
 LRC = Schema("lrc", (_NAMES + _ATTRIBUTES + _TARGETS,))
-RLI = Schema("rli", (_INDEX, _SILENCE))
+RLI = Schema("rli", (_INDEX, _SILENCE, _FILTERS))

@@ -29,11 +29,13 @@ from pyglobus.core.rls.address import Address
 from pyglobus.core.rls.clients import Clients
 from pyglobus.core.rls.configuration import RUNNING, Configuration
 from pyglobus.core.rls.connection import Connection
-from pyglobus.core.rls.database import opened
+from pyglobus.core.rls.database import FAULTS, Database, opened
+from pyglobus.core.rls.filters import Known
 from pyglobus.core.rls.requests import DONE
 from pyglobus.core.rls.results import Refusal, Result
 from pyglobus.core.rls.service import Store
 from pyglobus.core.rls.shelf import Shelf
+from pyglobus.core.rls.targets import BLOOM
 from pyglobus.core.rls.updates import Updater
 
 if TYPE_CHECKING:
@@ -66,6 +68,7 @@ class Server:
         self.updater: Updater | None = None
         #: What it logs in and is logged in to with; None without authentication.
         self.credential: Credential | None = None
+        self._known = Known()
         self._listening: list[asyncio.Server] = []
         self._loop: asyncio.AbstractEventLoop
         self._threads = ThreadPoolExecutor(_THREADS, "rls-reader")
@@ -111,14 +114,20 @@ class Server:
         deliver = self._loop.call_soon_threadsafe
         if chosen.rli_server:
             storage = opened(chosen.rli_dbname, schema.RLI, chosen.db_user, chosen.db_pwd)
-            self.rli = Shelf(storage, interval=0, deliver=deliver, committed=lambda _: None)
+            self.rli = Shelf(storage, make=self._index, deliver=deliver, committed=_refresh)
         if chosen.lrc_server:
             self.updater = Updater(self)
             storage = opened(chosen.lrc_dbname, schema.LRC, chosen.db_user, chosen.db_pwd)
-            self.lrc = Shelf(storage, interval=chosen.lrc_update_ll, deliver=deliver, committed=self.updater.committed)
+            self.lrc = Shelf(storage, make=self._catalogue, deliver=deliver, committed=self.updater.committed)
             self.updater.start(self.lrc)
         for shelf in self.shelves():
             shelf.limit(chosen.result_limit)
+
+    def _catalogue(self, database: Database) -> Store:
+        return Store(database, interval=lambda flags: self.configuration.interval(bool(flags & BLOOM)))
+
+    def _index(self, database: Database) -> Store:
+        return Store(database, known=self._known, lists=lambda: not self.configuration.rli_bloomfilter)
 
     async def _serve(self, sockets: Sequence[socket.socket]) -> None:
         for each in sockets:
@@ -244,3 +253,9 @@ class Server:
 
         if self.rli is not None:
             self.rli.writer.submit(work, lambda _: None)
+
+
+def _refresh(store: Store) -> None:
+    """Have new filters in memory before their coming is acknowledged: no query has to wait for that."""
+    with contextlib.suppress(*FAULTS):
+        store.index.filters.refresh()

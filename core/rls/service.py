@@ -11,8 +11,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from pyglobus.core.rls.attributes import Attributes
+from pyglobus.core.rls.bloom import Shape
 from pyglobus.core.rls.catalogue import Catalogue, Row, kind_of
 from pyglobus.core.rls.database import Database
+from pyglobus.core.rls.filters import Known
 from pyglobus.core.rls.index import Index
 from pyglobus.core.rls.requests import COMPLETE, CUT, DONE, listed, record
 from pyglobus.core.rls.results import ObjectType, Refusal, Result
@@ -28,12 +30,20 @@ class Store:
     rows a reply has where neither it nor the client wants fewer.
     """
 
-    def __init__(self, database: Database, *, interval: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        interval: Callable[[int], int] = lambda _: 0,
+        known: Known | None = None,
+        lists: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """``interval``: seconds between updates of an index with these flags. ``known``, ``lists``: as for `Index`."""
         self.limit, self.most = 0, MOST_ROWS
         self.catalogue = Catalogue(database)
         self.attributes = Attributes(self.catalogue)
         self.targets = Targets(database, interval)
-        self.index = Index(database)
+        self.index = Index(database, known, lists=lists)
 
     def restrict(self, limit: int) -> None:
         """Give no more rows at a time; 0: as many as there are."""
@@ -279,6 +289,8 @@ def _known_get(store: Store, given: Strings) -> bytes:
 def _known_match(store: Store, given: Strings) -> bytes:
     key, offset, limit = given
     nothing = _by_name("lfn", key)
+    if store.index.filters.count():
+        nothing = Refusal(Result.UNSUPPORTED, "Bloom filters do not know patterns")
     return page(store, offset, limit, lambda most, start: store.index.match(key, most, start), nothing)
 
 
@@ -315,6 +327,22 @@ def _update_changes(store: Store, given: Strings) -> bytes:
     if any(sign not in "+-" for sign in signs):
         raise Refusal(Result.BADARG, "a change begins with + or -")
     store.index.change(url, zip((sign == "+" for sign in signs), rest[1::2], strict=True), _now())
+    return DONE
+
+
+def _filter_begin(store: Store, given: Strings) -> bytes:
+    url, interval, *shape = given
+    return record(store.index.begin_filter(url, number(interval), Shape(*map(number, shape)), _now()))
+
+
+def _filter_pieces(store: Store, given: Strings) -> bytes:
+    url, generation, first, *pieces = given
+    store.index.put_pieces(url, number(generation), number(first), pieces, _now())
+    return DONE
+
+
+def _filter_end(store: Store, given: Strings) -> bytes:
+    store.index.end_filter(given[0], number(given[1]), _now())
     return DONE
 
 
@@ -369,4 +397,7 @@ HANDLERS: dict[str, Handler] = {
     "pyglobus1_update_names": _update_names,
     "pyglobus1_update_end": _update_end,
     "pyglobus1_update_changes": _update_changes,
+    "pyglobus1_filter_begin": _filter_begin,
+    "pyglobus1_filter_pieces": _filter_pieces,
+    "pyglobus1_filter_end": _filter_end,
 }

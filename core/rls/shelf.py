@@ -22,16 +22,18 @@ class Shelf:
         self,
         storage: Storage,
         *,
-        interval: int,
+        make: Callable[[Database], Store] = Store,
         deliver: Callable[[Callable[[], None]], object],
         committed: Callable[[Store], None],
     ) -> None:
-        """Make the tables or bring them up to date, and open it. Raises `errors.ConfigurationError`."""
+        """Make the tables or bring them up to date, and open it; ``make`` makes the store on a connection. Raises
+        `errors.ConfigurationError`.
+        """
         storage.prepare()
         #: Whether the event loop may read from `store`; otherwise it has to `ask`.
         self.swift = storage.swift
         self._storage = storage
-        self._interval = interval
+        self._make = make
         self._local = threading.local()
         self._lock = threading.Lock()
         self._open: list[Database] = []
@@ -52,7 +54,7 @@ class Shelf:
             database = self._storage.connect(reading=True)
             with self._lock:
                 self._open.append(database)
-            store = self._local.store = Store(database, interval=self._interval)
+            store = self._local.store = self._make(database)
         store.restrict(self._limit)
         return store
 
@@ -83,7 +85,7 @@ class Shelf:
 
     def _writable(self) -> tuple[Database, Store]:
         database = self._storage.connect(reading=False)
-        return database, Store(database, interval=self._interval)
+        return database, self._make(database)
 
 
 def _perform(storage: Storage) -> Perform:

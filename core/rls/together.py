@@ -148,7 +148,11 @@ def _all(store: Store, read: Iterable[tuple[_Query, Sequence[bytes]]]) -> dict[_
     wanted: dict[_Query, list[bytes]] = {}
     for query, keys in read:
         wanted.setdefault(query, []).extend(keys)
-    return {query: query.found(store, names) for query, names in wanted.items()}
+    found = {query: query.found(store, names) for query, names in wanted.items()}
+    if _LRCS in found:
+        for name, catalogues in found[_LRCS].items():
+            catalogues += [lrc.encode() for lrc in store.index.filters.holding(name.decode())]
+    return found
 
 
 def _record(query: _Query, key: bytes, values: list[bytes]) -> bytes:

@@ -14,10 +14,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pyglobus.core import errors
+from pyglobus.core.rls.bloom import Filter, build
 from pyglobus.core.rls.database import FAULTS
 from pyglobus.core.rls.requests import DONE
 from pyglobus.core.rls.results import Result, RlsError
 from pyglobus.core.rls.service import Store
+from pyglobus.core.rls.targets import Target
 
 if TYPE_CHECKING:
     from pyglobus.core.rls.feed import Change
@@ -37,6 +39,7 @@ class Updater:
         self._changes: list[Change] = []
         self._first = 0.0  # when the first of these came
         self._due: dict[str, float] = {}  # by index: when it gets all names
+        self._filter: Filter | None = None  # for all who get one at a time
         self._condition = threading.Condition()
         self._ended = False
         self._everything = False  # everybody gets all names
@@ -100,9 +103,9 @@ class Updater:
     def _resume(self) -> None:
         """What another life of this server has sent is as good as before."""
         chosen, now = self._server.configuration, time.time()
-        for url, last in self._targets().items():
-            left = last + chosen.lrc_update_ll - now
-            if last <= now and left > 0 and not chosen.lrc_update_immediate:
+        for url, bloom, last, _ in self._targets():
+            left = last + chosen.interval(bloom) - now
+            if last <= now and left > 0 and (bloom or not chosen.lrc_update_immediate):
                 self._due[url] = time.monotonic() + left
 
     def _wait(self) -> bool:
@@ -117,14 +120,15 @@ class Updater:
 
     def _round(self, changes: list[Change]) -> None:
         targets = self._targets()
-        for url in targets:
+        for target in targets:
             if self._ended:
                 return
-            if self._due.get(url, 0.0) <= time.monotonic():
-                self._attempt(url, None)
-            elif changes:
-                self._attempt(url, changes)
-        for url in self._due.keys() - targets.keys():
+            if self._due.get(target.url, 0.0) <= time.monotonic():
+                self._attempt(target, None)
+            elif changes and not target.bloom:
+                self._attempt(target, changes)
+        self._filter = None
+        for url in self._due.keys() - {target.url for target in targets}:
             del self._due[url]
 
     def _patience(self) -> float | None:
@@ -142,27 +146,27 @@ class Updater:
         changes, self._changes = self._changes, []
         return changes
 
-    def _targets(self) -> dict[str, int]:
-        return {url: int(last) for url, _, _, last in self._shelf.reader().targets.info()}
+    def _targets(self) -> list[Target]:
+        return self._shelf.reader().targets.all()
 
-    def _attempt(self, url: str, changes: list[Change] | None) -> None:
-        """Send an index these changes, or all names."""
-        chosen, began = self._server.configuration, time.monotonic()
+    def _attempt(self, target: Target, changes: list[Change] | None) -> None:
+        """Send an index these changes, or all names, or a filter of them."""
+        chosen, began, url = self._server.configuration, time.monotonic(), target.url
         try:
-            count = self._send(url, changes)
+            count = self._send(target, changes)
         except RlsError as error:
             if changes is None or error.code != Result.LRC_NEXIST:
                 self._fail(url, str(error))
             else:  # it has forgotten this catalogue, or never known it
-                self._attempt(url, None)
+                self._attempt(target, None)
             return
         except errors.Error as error:
             self._fail(url, str(error))
             return
         if changes is None:
-            self._due[url] = began + max(chosen.lrc_update_ll, 1)
+            self._due[url] = began + chosen.interval(target.bloom)
         seconds = round(time.monotonic() - began, 3)
-        kind = "full" if changes is None else "changes"
+        kind = "changes" if changes is not None else "filter" if target.bloom else "full"
         self._server.tell("update", {"rli": url, "kind": kind, "names": count, "seconds": seconds})
 
     def _fail(self, url: str, why: str) -> None:
@@ -175,26 +179,34 @@ class Updater:
         with self._condition:
             self._condition.wait_for(lambda: self._ended, pause)
 
-    def _send(self, url: str, changes: list[Change] | None) -> int:
+    def _send(self, target: Target, changes: list[Change] | None) -> int:
         from pyglobus.core.rls.client import Client
-        from pyglobus.core.rls.feed import PAGE, Feed
+        from pyglobus.core.rls.feed import Feed
 
         chosen, store = self._server.configuration, self._shelf.reader()
-        patterns = [pattern for _, pattern in store.targets.parts(url, "") if pattern]
-
-        def blocks() -> Iterator[bytes]:
-            for block in store.catalogue.blocks(PAGE):
-                if self._ended:
-                    raise errors.Cancelled("the server ends")
-                yield block
-
+        url, bloom, _, patterns = target
+        if bloom and self._filter is None:  # before the index begins to wait
+            shape = chosen.lrc_bloomfilter_ratio, chosen.lrc_bloomfilter_numhash
+            self._filter = build(store.catalogue.counts()[0], *shape, self._blocks(store))
         with Client(url, credential=self._server.credential, timeout=float(chosen.timeout)) as index:
             feed = Feed(index, self._server.url, patterns)
             if changes is not None:
                 return feed.changes(changes)
-            count = feed.names(chosen.lrc_update_ll, store.catalogue.counts()[0], blocks())
+            if bloom and self._filter is not None:
+                feed.filter(chosen.interval(bloom), self._filter)
+                count = self._filter.shape.names
+            else:
+                count = feed.names(chosen.interval(bloom), store.catalogue.counts()[0], self._blocks(store))
         self._shelf.writer.submit(lambda store: _noted(store, url), lambda _: None)
         return count
+
+    def _blocks(self, store: Store) -> Iterator[bytes]:
+        from pyglobus.core.rls.feed import PAGE
+
+        for block in store.catalogue.blocks(PAGE):
+            if self._ended:
+                raise errors.Cancelled("the server ends")
+            yield block
 
 
 def _noted(store: Store, url: str) -> bytes:

@@ -29,7 +29,7 @@ _TEXT = frozenset(("version",))
 @option("-a", "--add", is_flag=True, section=_INDEXES, parity=SAME,
     help="RLI [PATTERN]: send this index the catalogue's names, or those that a pattern fits.")  # fmt: skip
 @option("-A", "--add-bloom", is_flag=True, section=_INDEXES, parity=SAME,
-    help="RLI: send this index Bloom filters. Servers of this package refuse it: they send names.")  # fmt: skip
+    help="RLI: send this index Bloom filters of the catalogue's names.")  # fmt: skip
 @option("-d", "--remove", is_flag=True, section=_INDEXES, parity=SAME,
     help="RLI [PATTERN]: send this index no more, or not what this pattern fits.")  # fmt: skip
 @option("-s", "--indexes", is_flag=True, section=_INDEXES, parity=SAME,
