@@ -5,13 +5,14 @@ A server of its own process, with access list, limits and log, is given a millio
 of names; then each case runs for some seconds, with a C program as the client, one request outstanding on each
 connection. Queries are for names at random, and what is added has random names between those that there are. The
 directory should be on the disk that a catalogue would be on: how fast that makes data durable decides how fast
-changes are, and is measured first. With ``--kills`` the server is killed under load instead, again and again, and what
-it has acknowledged is looked for.
+changes are, and is measured first. With ``--updates`` a catalogue informs an index instead. With
+``--kills`` the server is killed under load instead, again and again, and what it has acknowledged is looked for.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import statistics
 import sys
@@ -24,6 +25,7 @@ from typing import NamedTuple
 
 from benchmarks.rlsfield import MANY, Catalogue, Generator, Load
 from benchmarks.rlskills import survive
+from benchmarks.rlsupdates import updates
 from pyglobus.core.rls import Client
 
 BULK = 1000
@@ -63,8 +65,10 @@ _POSTGRES = {("query", 10): 6_000, ("create", 10): 3_000, ("add", 10): 3_000}
 class Table:
     """Lines of results as they come."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, rates: bool = True) -> None:
         self.missed = 0
+        if not rates:
+            return
         print(f"{'':24}{'clients':>8}{'a second':>12}{'goal':>10}{'':>7}{'median':>11}{'99 %':>10}{'longest':>10}")
 
     def row(self, case: Case, found: Load, goal: float) -> None:
@@ -76,7 +80,8 @@ class Table:
 
     def figure(self, title: str, value: float, goal: float, unit: str) -> None:
         """One figure that may be at most the goal."""
-        print(f"{title:32}{value:>8.1f} {unit:3}{goal:>10.0f}{self._said(value <= goal):>7}", flush=True)
+        said = self._said(value <= goal) if goal < math.inf else "none"
+        print(f"{title:34}{value:>8.2f} {unit:3}{goal:>10.1f}{said:>7}", flush=True)
 
     def _said(self, met: bool) -> str:
         self.missed += not met
@@ -91,6 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--directory", type=Path, metavar="DIR", help="for the database [that for temporary files]")
     parser.add_argument("--database", default="", metavar="URL", help="keep them in PostgreSQL, in an empty database")
     parser.add_argument("--gsi", action="store_true", help="measure with logins, and these")
+    parser.add_argument("--updates", action="store_true", help="measure how an index is informed")
     parser.add_argument("--kills", type=int, default=0, metavar="N", help="kill the server under load, so often")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(dir=options.directory) as name:
@@ -99,6 +105,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             creates, deletes = survive(Catalogue(directory, options.database), options.kills, options.seconds)
             print(f"{options.kills} kills: {creates:,} creates and {deletes:,} deletes were acknowledged, and are kept")
             return 0
+        if options.updates:
+            table = Table(rates=False)
+            for figure in updates(directory, options.database, options.mappings):
+                table.figure(*figure)
+            return int(table.missed > 0)
         syncs = _syncs(directory)
         print(f"the disk makes {syncs:,.0f} writes a second durable (fdatasync)")
         table = Table()

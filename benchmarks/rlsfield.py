@@ -23,7 +23,6 @@ MANY = 1 << 40
 #: Seconds until a server listens, or has ended.
 _PATIENCE = 60
 _CONFIGURATION = """\
-lrc_server true
 maxconnections 2000
 timeout 30
 idletimeout 900
@@ -43,12 +42,15 @@ class Load(NamedTuple):
 
 class Catalogue:
     """A server on files in a directory, or on PostgreSQL at the URL ``database``, whose tables are to be empty;
-    with ``host``, the environment of one with a certificate, it authenticates.
+    with ``host``, the environment of one with a certificate, it authenticates. ``index``: it is an index instead.
     """
 
-    def __init__(self, directory: Path, database: str = "", *, host: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, directory: Path, database: str = "", *, host: Mapping[str, str] | None = None, index: bool = False
+    ) -> None:
         self._directory = directory
-        self._chosen = f"lrc_dbname {database}\n" if database else ""
+        role = "rli" if index else "lrc"
+        self._chosen = f"{role}_server true\n" + (f"{role}_dbname {database}\n" if database else "")
         self._host = host
         self.url = ""
         self.process: subprocess.Popen[bytes]

@@ -320,7 +320,7 @@ _pyglobus_table() {
         ;;
     'rls admin')
         verbs=''
-        options='-a --add -A --add-bloom -d --remove -s --indexes -u --update -p --ping -q --quit -e --erase -C --set -c --get -S --statistics --senders -v -t --timeout --server -verbose --verbose -vv -quiet --quiet --format -debug --debug -version --version -versions --versions -usage --usage -h -help --help'
+        options='-a --add -A --add-bloom -d --remove -s --indexes -r --forward -D --no-forward --forwards -u --update -p --ping -q --quit -e --erase -C --set -c --get -S --statistics --senders -v -t --timeout --server -verbose --verbose -vv -quiet --quiet --format -debug --debug -version --version -versions --versions -usage --usage -h -help --help'
         values=(['-t']='' ['--timeout']='' ['--server']='url' ['--format']='=text json')
         arguments=('url')
         repeated=yes

@@ -168,7 +168,7 @@ def test_the_form_on_the_wire(server: Server) -> None:
     names, size, hashes, piece = [f"n{i}" for i in range(200_000)], 2_000_000, 7, 73_728
     bits = bits_of(names, size, hashes)
     wire = Wire(server.url)
-    code, number = wire.ask("pyglobus1_filter_begin", ONE, "60", str(hashes), str(size), "200000", more=1)
+    code, number = wire.ask("pyglobus1_filter_begin", ONE, "60", str(hashes), str(size), "200000", "", more=1)
     assert code == "0"
     pieces = [base64.b64encode(bits[at : at + piece]) for at in range(0, len(bits), piece)]
     for first in (2, 0):
@@ -185,8 +185,8 @@ def test_what_is_no_filter_is_refused_and_what_was_known_stays(server: Server) -
         Feed(client, ONE).filter(60, bloom.build(1, 10, 7, [block(["a"])]))
     for shape in (("0", "64", "1"), ("17", "64", "1"), ("7", "56", "1"), ("7", "65", "1"), ("7", "536870920", "1"),
                   ("7", "64", "65"), ("7", "x", "1"), ("7", "99999999999", "1"), ("-7", "64", "1")):  # fmt: skip
-        assert wire.ask("pyglobus1_filter_begin", TWO, "60", *shape)[0] == "6", shape
-    begin = ("pyglobus1_filter_begin", ONE, "60", "7", str(8 * 100_000), "70000")
+        assert wire.ask("pyglobus1_filter_begin", TWO, "60", *shape, "")[0] == "6", shape
+    begin = ("pyglobus1_filter_begin", ONE, "60", "7", str(8 * 100_000), "70000", "")
     old = wire.ask(*begin, more=1)[1]
     number = wire.ask(*begin, more=1)[1]
     good = base64.b64encode(bytes(bloom.PIECE))
@@ -200,7 +200,7 @@ def test_what_is_no_filter_is_refused_and_what_was_known_stays(server: Server) -
     pieces = [base64.b64encode(each) for each in ones]
     assert wire.ask("pyglobus1_filter_pieces", ONE, number, "0", *pieces, "") == ["0"]
     assert "more bits are set" in wire.ask("pyglobus1_filter_end", ONE, number)[1]
-    number = wire.ask(*begin[:-1], "200000", more=1)[1]
+    number = wire.ask(*begin[:-2], "200000", "", more=1)[1]
     assert wire.ask("pyglobus1_filter_pieces", ONE, number, "0", *pieces, "") == ["0"]
     assert wire.ask("pyglobus1_filter_end", ONE, number)[1] == "more than 75% of its bits are set"
     assert wire.listed("rli_get_lrc", "a", "0", "0", size=2) == [["a", ONE]]
@@ -214,19 +214,19 @@ def test_what_is_no_filter_is_refused_and_what_was_known_stays(server: Server) -
 def test_filters_are_bounded_in_all(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(filters, "MOST_BITS", 1000)
     wire = Wire(server.url)
-    assert wire.ask("pyglobus1_filter_begin", ONE, "60", "7", "800", "1", more=1)[0] == "0"
-    assert wire.ask("pyglobus1_filter_begin", ONE, "60", "7", "960", "1", more=1)[0] == "0", "in place of the other"
-    assert wire.ask("pyglobus1_filter_begin", TWO, "60", "7", "64", "1")[0] == "4"
+    assert wire.ask("pyglobus1_filter_begin", ONE, "60", "7", "800", "1", "", more=1)[0] == "0"
+    assert wire.ask("pyglobus1_filter_begin", ONE, "60", "7", "960", "1", "", more=1)[0] == "0", "in place of the other"
+    assert wire.ask("pyglobus1_filter_begin", TWO, "60", "7", "64", "1", "")[0] == "4"
 
 
 def test_an_index_of_filters_alone(tmp_path: Path) -> None:
     with plain(tmp_path, "index", rli_server=True, rli_bloomfilter=True) as index:
         wire = Wire(index.url)
         assert wire.ask("stats", more=12)[3] == str(0x2 | 0x8 | 0x40)
-        assert wire.ask("pyglobus1_update_begin", ONE, "60", "1")[0] == "26"
-        assert wire.ask("pyglobus1_filter_begin", ONE, "60", "7", "64", "1", more=1)[0] == "0"
+        assert wire.ask("pyglobus1_update_begin", ONE, "60", "1", "")[0] == "26"
+        assert wire.ask("pyglobus1_filter_begin", ONE, "60", "7", "64", "1", "", more=1)[0] == "0"
         assert wire.ask("set_configuration", "rli_bloomfilter", "false") == ["0"]
-        assert wire.ask("pyglobus1_update_begin", ONE, "60", "1", more=1)[0] == "0"
+        assert wire.ask("pyglobus1_update_begin", ONE, "60", "1", "", more=1)[0] == "0"
 
 
 def test_an_index_keeps_filters_and_forgets_those_of_the_silent(place: str) -> None:

@@ -176,7 +176,7 @@ def test_locate(url: str, tmp_path: Path) -> None:
             wait_until(lambda: wire.ask("rli_exists", "a", "2") == ["0"])
             assert run("locate", "a", index) == (0, "a: p\n", "")
             dead = "rlsn://localhost:1"
-            _, number = wire.ask("pyglobus1_update_begin", dead, "600", "1", more=1)
+            _, number = wire.ask("pyglobus1_update_begin", dead, "600", "1", "", more=1)
             wire.ask("pyglobus1_update_names", dead, number, "a", "b", "")
             status, shown, said = run("locate", "a", index)
             assert (status, shown) == (0, "a: p\n")

@@ -18,7 +18,7 @@ from pyglobus.core.rls.index import Index
 from pyglobus.core.rls.requests import DONE
 from pyglobus.core.rls.results import Refusal
 from pyglobus.core.rls.server import Server
-from pyglobus.core.rls.service import Store
+from pyglobus.core.rls.store import Store
 from tests.rlsindexes import ONE, TWO, known, plain
 from tests.waiting import wait_until
 

@@ -18,7 +18,8 @@ from pyglobus.core.rls.methods import METHODS
 from pyglobus.core.rls.replies import Replies, Reply, request
 from pyglobus.core.rls.requests import Request, Requests, failed
 from pyglobus.core.rls.results import Refusal
-from pyglobus.core.rls.service import Store, answer
+from pyglobus.core.rls.service import answer
+from pyglobus.core.rls.store import Store
 from pyglobus.core.rls.together import together
 from tests.cluster import Cluster
 

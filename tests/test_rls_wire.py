@@ -231,7 +231,7 @@ def test_list_of_indexes(wire: Wire) -> None:
 def test_index(wire: Wire) -> None:
     one, two = "rls://one.example.org", "rls://two.example.org"
     for lrc in (one, two):
-        code, number = wire.ask("pyglobus1_update_begin", lrc, "60", "2", more=1)
+        code, number = wire.ask("pyglobus1_update_begin", lrc, "60", "2", "", more=1)
         assert code == "0"
         assert wire.ask("pyglobus1_update_names", lrc, number, "a", f"only-{lrc[6:9]}", "") == ["0"]
         assert wire.ask("pyglobus1_update_end", lrc, number) == ["0"]
@@ -249,10 +249,10 @@ def test_index(wire: Wire) -> None:
     assert wire.ask("rli_mapping_exists", "only-two", one) == ["10", f"only-two,{one}"]
     assert {row[0] for row in wire.listed("rli_sender_list", size=2)} >= {one, two}
     assert wire.listed("rli_lrc_list", size=2) == wire.listed("rli_sender_list", size=2)
-    assert wire.ask("pyglobus1_update_changes", one, "+", "new", "-", "a", "") == ["0"]
+    assert wire.ask("pyglobus1_update_changes", one, "", "+", "new", "-", "a", "") == ["0"]
     assert wire.listed("rli_get_lrc", "a", "0", "0", size=2) == [["a", two]]
     assert wire.listed("rli_get_lrc", "new", "0", "0", size=2) == [["new", one]]
-    number = wire.ask("pyglobus1_update_begin", one, "60", "1", more=1)[1]
+    number = wire.ask("pyglobus1_update_begin", one, "60", "1", "", more=1)[1]
     wire.ask("pyglobus1_update_names", one, number, "a", "")
     assert wire.listed("rli_get_lrc", "new", "0", "0", size=2) == [["new", one]], "until all has come"
     assert wire.ask("pyglobus1_update_end", one, str(int(number) - 1))[0] == "16", "not of this update"
@@ -288,7 +288,8 @@ def test_server(wire: Wire, server: Server) -> None:
 
 
 def test_every_method_is_asked_here() -> None:
-    said = Path(__file__).read_text() + Path(__file__).with_name("test_rls_bloom.py").read_text()
+    files = (Path(__file__).with_name(f"test_rls_{part}.py") for part in ("wire", "bloom", "passing"))
+    said = "".join(path.read_text() for path in files)
     assert not [name for name in METHODS if f'"{name.decode()}"' not in said]
 
 

@@ -13,7 +13,7 @@ from pyglobus.core import errors
 from pyglobus.core.rls.configuration import RUNNING
 from pyglobus.core.rls.requests import DONE, listed, record
 from pyglobus.core.rls.results import Refusal, Result
-from pyglobus.core.rls.service import number
+from pyglobus.core.rls.store import number
 from pyglobus.core.version import __version__
 
 if TYPE_CHECKING:
@@ -49,9 +49,8 @@ def _administer(server: Server, command: int) -> bytes:
     if command == _QUIT:
         server.end(after=0.05)
     elif command == _UPDATE:
-        if server.updater is None:
-            raise Refusal(Result.INVSERVER, "")
-        server.updater.update_all()
+        for each in server.updaters:
+            each.update_all()
     elif command != _PING:
         raise Refusal(Result.BADARG, str(command))
     return DONE

@@ -16,7 +16,8 @@ from pyglobus.core import errors
 from pyglobus.core.rls import acl
 from pyglobus.core.rls.methods import METHODS, Kind, Permission
 from pyglobus.core.rls.results import Refusal, Result
-from pyglobus.core.rls.service import HANDLERS, Point
+from pyglobus.core.rls.service import HANDLERS
+from pyglobus.core.rls.store import Point
 
 if TYPE_CHECKING:
     from pyglobus.core.rls.connection import Connection

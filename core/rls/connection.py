@@ -21,7 +21,8 @@ from pyglobus.core.rls.database import FAULTS
 from pyglobus.core.rls.methods import Kind, Permission
 from pyglobus.core.rls.requests import WELCOME, Request, Requests, failed
 from pyglobus.core.rls.results import Refusal, Result
-from pyglobus.core.rls.service import Point, answer
+from pyglobus.core.rls.service import answer
+from pyglobus.core.rls.store import Point
 
 if TYPE_CHECKING:
     from pyglobus.core.rls.login import Login

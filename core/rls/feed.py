@@ -26,18 +26,20 @@ Change = tuple[bool, str]
 
 
 class Feed:
-    """A connection to an index, used for the catalogue ``lrc``, of which the index is told the URL; ``patterns`` of the
-    shell choose names, if there are any. All methods raise what those of `Client` do.
+    """A connection to an index, used for the catalogue with the URL ``lrc``; ``patterns`` of the shell choose names, if
+    there are any, and ``path`` are the indexes that pass them on, if it is not the catalogue itself. All methods raise
+    what those of `Client` do.
     """
 
-    def __init__(self, client: Client, lrc: str, patterns: Sequence[str] = ()) -> None:
+    def __init__(self, client: Client, lrc: str, patterns: Sequence[str] = (), path: Sequence[str] = ()) -> None:
         self._client = client
         self._lrc = lrc
+        self._path = " ".join(path)
         self._wanted = re.compile("|".join(map(translate, patterns))).match if patterns else None
 
     def names(self, interval: int, count: int, blocks: Iterable[bytes]) -> int:
         """All names: about ``count``, and again within ``interval`` seconds. How many were sent."""
-        begun = self._client.call("pyglobus1_update_begin", self._lrc, str(interval), str(count))
+        begun = self._client.call("pyglobus1_update_begin", self._lrc, str(interval), str(count), self._path)
         number = begun.records[0][0]
         head, sent = f"pyglobus1_update_names\0{self._lrc}\0{number}\0".encode(), 0
 
@@ -57,13 +59,15 @@ class Feed:
         wanted, sent = self._wanted, 0
         chosen = (("+" if there else "-", name) for there, name in changes if wanted is None or wanted(name))
         while page := list(islice(chosen, PAGE)):
-            self._client.call("pyglobus1_update_changes", self._lrc, groups=page)
+            self._client.call("pyglobus1_update_changes", self._lrc, self._path, groups=page)
             sent += len(page)
         return sent
 
     def filter(self, interval: int, filter_: Filter) -> None:
         """A Bloom filter of all names, and another within ``interval`` seconds."""
-        begun = self._client.call("pyglobus1_filter_begin", self._lrc, str(interval), *map(str, filter_.shape))
+        begun = self._client.call(
+            "pyglobus1_filter_begin", self._lrc, str(interval), *map(str, filter_.shape), self._path
+        )
         number, pieces = begun.records[0][0], list(filter_.pieces())
 
         def requests() -> Iterator[bytes]:

@@ -48,6 +48,12 @@ class Filters:
         sought = key(name)
         return [lrc for lrc, (_, each) in self._known.filters.items() if each.holds(sought)]
 
+    def of(self, lrc: str) -> Filter | None:
+        """The filter of a catalogue, if it has sent one."""
+        self.refresh()
+        _, found = self._known.filters.get(lrc, (0, None))
+        return found
+
     def count(self) -> int:
         """The names of all filters."""
         self.refresh()

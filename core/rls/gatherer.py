@@ -14,7 +14,7 @@ from queue import Empty, SimpleQueue
 
 from pyglobus.core.rls.database import FAULTS, Fault
 from pyglobus.core.rls.results import Refusal, Result
-from pyglobus.core.rls.service import Perform, Store, Work
+from pyglobus.core.rls.store import Perform, Store, Work
 
 #: Threads, so that an answer with many rows does not hold up all others.
 _THREADS = 2

@@ -11,7 +11,7 @@ names of a request go to the database at once, in one statement for each table.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from pyglobus.core.rls import patterns
 from pyglobus.core.rls.bloom import Shape
@@ -23,6 +23,11 @@ from pyglobus.core.rls.silence import Silence
 
 #: A catalogue may be so much later than it said.
 LATE = 1.2
+#: Indexes that may pass on what is known of a catalogue, one to the next.
+MOST_HOPS = 8
+
+#: What has become of a catalogue: a name has come (True) or gone, or all that was known has been replaced (None).
+Event = tuple[str, bool | None, str]
 
 _JOIN = "FROM t_lfn l JOIN t_map m ON m.lfn_id = l.id JOIN t_lrc c ON c.id = m.lrc_id"
 
@@ -31,14 +36,17 @@ class Index:
     """Who knows what, on one connection."""
 
     def __init__(
-        self, database: Database, known: Known | None = None, *, lists: Callable[[], bool] = lambda: True
+        self, database: Database, known: Known | None = None, *, lists: Callable[[], bool] = lambda: True, own: str = ""
     ) -> None:
         """``known``: the filters that are in memory. ``lists``: whether a catalogue may send its names, and not only a
-        filter.
+        filter. ``own``: the URL of this index.
         """
         self.database = database
         self.filters = Filters(database, known or Known())
+        #: What has come and is to be passed on, in order.
+        self.changes: list[Event] = []
         self._lists = lists
+        self._own = own
         self._silence = Silence()
 
     # Queries ---------------------------------------------------------------------------------------------------------
@@ -76,9 +84,48 @@ class Index:
         query = f"SELECT 1 {_JOIN} WHERE l.name = ? AND c.name = ?"
         return self.database.execute(query, (lfn, lrc)).fetchone() is not None or lrc in self.filters.holding(lfn)
 
-    def senders(self) -> list[Row]:
-        """The catalogues, and when each has updated last (seconds since the epoch)."""
+    def catalogues(self) -> list[Row]:
+        """The catalogues, and when of each an update has come last (seconds since the epoch)."""
         return self.database.execute("SELECT name, CAST(lastupdate AS TEXT) FROM t_lrc ORDER BY id").fetchall()
+
+    def senders(self) -> list[Row]:
+        """The servers, catalogues and indexes, from which updates come, and when one has come last."""
+        last: dict[str, int] = {}
+        for name, path, when in self.database.execute("SELECT name, path, lastupdate FROM t_lrc ORDER BY id"):
+            sender = path.rpartition(" ")[2] or name
+            last[sender] = max(int(when), last.get(sender, 0))
+        return [(sender, str(when)) for sender, when in last.items()]
+
+    def routes(self) -> list[tuple[str, int, tuple[str, ...], bool]]:
+        """Of each catalogue: how often it is heard, through which indexes, and whether it has sent a filter."""
+        rows = self.database.execute(
+            "SELECT c.name, c.updateinterval, c.path, f.epoch FROM t_lrc c"
+            " LEFT JOIN t_filter f ON f.lrc_id = c.id AND f.epoch > 0 ORDER BY c.id"
+        )
+        return [(lrc, int(interval), tuple(path.split()), epoch is not None) for lrc, interval, path, epoch in rows]
+
+    def count(self, lrc: str) -> int:
+        """How many names a catalogue has sent."""
+        query = "SELECT count(*) FROM t_map WHERE lrc_id = (SELECT id FROM t_lrc WHERE name = ?)"
+        return int(self.database.execute(query, (lrc,)).fetchone()[0])
+
+    def blocks(self, lrc: str, most: int) -> Iterator[bytes]:
+        """The names that a catalogue has sent, so many at a time, each followed by NUL."""
+        row = self.database.execute("SELECT id FROM t_lrc WHERE name = ?", (lrc,)).fetchone()
+        if row is None:
+            return
+        some = "SELECT lfn_id FROM t_map WHERE lrc_id = ? AND lfn_id > ? ORDER BY lfn_id LIMIT ?"
+        names = (
+            "SELECT l.name FROM t_map m CROSS JOIN t_lfn l"
+            " WHERE m.lrc_id = ? AND m.lfn_id > ? AND m.lfn_id <= ? AND l.id = m.lfn_id"
+        )
+        after = -1
+        while True:
+            last = self.database.execute(f"SELECT max(s.lfn_id) FROM ({some}) s", (row[0], after, most)).fetchone()[0]
+            if last is None:
+                return
+            yield self.database.joined(names, (row[0], after, last))
+            after = last
 
     def counts(self) -> tuple[int, int, int]:
         """How many names, catalogues and mappings there are; among the last are the names of filters."""
@@ -90,17 +137,17 @@ class Index:
 
     # Updates ---------------------------------------------------------------------------------------------------------
 
-    def begin(self, lrc: str, interval: int, now: int) -> int:
-        """A catalogue is going to send all its names, and will again within ``interval`` seconds. The number of this
-        update: what comes with another is refused.
+    def begin(self, lrc: str, interval: int, now: int, path: str = "") -> int:
+        """A catalogue is going to send all its names, and will again within ``interval`` seconds; ``path`` are the
+        indexes that pass them on. The number of this update: what comes with another is refused.
         """
         if not self._lists():
             raise Refusal(Result.UNSUPPORTED, "this index takes Bloom filters, not lists of names")
-        return self._begin(lrc, interval, now)[1]
+        return self._begin(lrc, interval, now, path)[1]
 
-    def begin_filter(self, lrc: str, interval: int, shape: Shape, now: int) -> int:
+    def begin_filter(self, lrc: str, interval: int, shape: Shape, now: int, path: str = "") -> int:
         """A catalogue is going to send a filter in place of its names."""
-        identity, generation = self._begin(lrc, interval, now)
+        identity, generation = self._begin(lrc, interval, now, path)
         self.filters.begin(identity, generation, shape)
         return generation
 
@@ -124,6 +171,7 @@ class Index:
         self._heard(identity, now)
         self._forget(identity, generation)
         self.filters.drop(identity)
+        self.changes.append((lrc, None, ""))
 
     def end_filter(self, lrc: str, generation: int, now: int) -> None:
         """It has sent all of its filter, which now takes the place of what was known of it."""
@@ -131,14 +179,17 @@ class Index:
         self._heard(identity, now)
         self.filters.end(identity, generation)
         self._forget(identity)
+        self.changes.append((lrc, None, ""))
 
-    def change(self, lrc: str, changes: Iterable[tuple[bool, str]], now: int) -> None:
+    def change(self, lrc: str, changes: Iterable[tuple[bool, str]], now: int, path: str = "") -> None:
         """Names that have come (True) or gone since."""
         last = {name: there for there, name in changes}
         come = [name for name, there in last.items() if there]
         for name in come:
             check_name(name)
-        identity, generation = self._known(lrc)
+        identity, generation, by = self._known(lrc)
+        if by != path:
+            raise Refusal(Result.LRC_NEXIST, f"{lrc}: all of it must come this way first")
         if self.filters.there(identity):
             raise Refusal(Result.LRC_NEXIST, f"{lrc}: it has sent a filter")
         self._heard(identity, now)
@@ -151,6 +202,7 @@ class Index:
                 " AND NOT EXISTS (SELECT 1 FROM t_map WHERE lfn_id = t_lfn.id)",
                 (gone,),
             )
+        self.changes += [(lrc, there, name) for name, there in last.items()]
 
     def expire(self, stale: int, now: float) -> list[str]:
         """Forget the catalogues that have been silent for longer than they said and, where they said nothing, than
@@ -173,16 +225,30 @@ class Index:
 
     # Rows ------------------------------------------------------------------------------------------------------------
 
-    def _begin(self, lrc: str, interval: int, now: int) -> tuple[int, int]:
+    def _begin(self, lrc: str, interval: int, now: int, path: str) -> tuple[int, int]:
         check_name(lrc)
+        self._check_path(lrc, path)
         row = self.database.execute(
-            "INSERT INTO t_lrc (name, lastupdate, updateinterval, generation, heard) VALUES (?, ?, ?, 1, ?)"
-            " ON CONFLICT (name) DO UPDATE SET updateinterval = excluded.updateinterval,"
+            "INSERT INTO t_lrc (name, lastupdate, updateinterval, generation, heard, path) VALUES (?, ?, ?, 1, ?, ?)"
+            " ON CONFLICT (name) DO UPDATE SET updateinterval = excluded.updateinterval, path = excluded.path,"
             " generation = t_lrc.generation + 1 RETURNING id, generation",
-            (lrc, now, interval, now),  # a number that no catalogue has had which had this row before
+            (lrc, now, interval, now, path),  # a number that no catalogue has had which had this row before
         ).fetchone()
         self._heard(int(row[0]), now)
         return int(row[0]), int(row[1])
+
+    def _check_path(self, lrc: str, path: str) -> None:
+        """Refuse what has gone in a circle, and what is heard by a way that is not longer."""
+        hops = path.split(" ") if path else []
+        for url in hops:
+            check_name(url)
+        if len(hops) > MOST_HOPS:
+            raise Refusal(Result.LRC_EXIST, f"{lrc}: it has come through more than {MOST_HOPS} indexes")
+        if hops and self._own in (lrc, *hops):
+            raise Refusal(Result.LRC_EXIST, f"{lrc}: it has come from here")
+        row = self.database.execute("SELECT path FROM t_lrc WHERE name = ?", (lrc,)).fetchone()
+        if row is not None and row[0] != path and len(row[0].split()) <= len(hops):
+            raise Refusal(Result.LRC_EXIST, f"{lrc}: it is heard by another way")
 
     def _put(self, identity: int, generation: int, names: Iterable[str]) -> None:
         packed = self.database.packed(list(dict.fromkeys(names)))
@@ -214,14 +280,14 @@ class Index:
         ).fetchone()
         self._silence.heard(identity, int(row[0]), time.monotonic())
 
-    def _known(self, lrc: str) -> tuple[int, int]:
-        row = self.database.execute("SELECT id, generation FROM t_lrc WHERE name = ?", (lrc,)).fetchone()
+    def _known(self, lrc: str) -> tuple[int, int, str]:
+        row = self.database.execute("SELECT id, generation, path FROM t_lrc WHERE name = ?", (lrc,)).fetchone()
         if row is None:
             raise Refusal(Result.LRC_NEXIST, lrc)
-        return int(row[0]), int(row[1])
+        return int(row[0]), int(row[1]), str(row[2])
 
     def _require(self, lrc: str, generation: int) -> int:
-        identity, found = self._known(lrc)
+        identity, found, _ = self._known(lrc)
         if found != generation:
             raise Refusal(Result.LRC_NEXIST, f"{lrc}: another update has begun")
         return identity

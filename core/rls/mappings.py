@@ -15,7 +15,7 @@ from pyglobus.core.rls.catalogue import check_name
 from pyglobus.core.rls.libpq import array, connection_of
 from pyglobus.core.rls.requests import COMPLETE, DONE
 from pyglobus.core.rls.results import Refusal, Result
-from pyglobus.core.rls.service import Store
+from pyglobus.core.rls.store import Store
 
 Request = tuple[str, Sequence[bytes]]
 

@@ -108,12 +108,17 @@ _ROWS = (
     Method("rli_get_lrc_bulk", 0, 1, _IREAD, _P, 3, True),
     Method("rli_lrc_list", 0, 0, _IREAD, _P, 2, True),
     Method("rli_sender_list", 0, 0, _IREAD, _P, 2, True),
+    # Where an index passes on what it is told
+    Method("rli_rli_add", 2, 0, Permission.ADMIN, _C),
+    Method("rli_rli_delete", 2, 0, Permission.ADMIN, _C),
+    Method("rli_rli_get_part", 2, 0, _IREAD, _P, 2, True),
+    Method("rli_rli_list", 0, 0, _IREAD, _P, 4, True),
     # Our own: a catalogue tells an index its names (manual, UPDATES ON THE WIRE)
-    Method("pyglobus1_update_begin", 3, 0, _IUPDATE, _C, 1),
+    Method("pyglobus1_update_begin", 4, 0, _IUPDATE, _C, 1),
     Method("pyglobus1_update_names", 2, 1, _IUPDATE, _C),
     Method("pyglobus1_update_end", 2, 0, _IUPDATE, _C),
-    Method("pyglobus1_update_changes", 1, 2, _IUPDATE, _C),
-    Method("pyglobus1_filter_begin", 5, 0, _IUPDATE, _C, 1),
+    Method("pyglobus1_update_changes", 2, 2, _IUPDATE, _C),
+    Method("pyglobus1_filter_begin", 6, 0, _IUPDATE, _C, 1),
     Method("pyglobus1_filter_pieces", 3, 1, _IUPDATE, _C),
     Method("pyglobus1_filter_end", 2, 0, _IUPDATE, _C),
 )

@@ -66,6 +66,7 @@ CREATE TABLE t_piece (
 CREATE TABLE t_epoch (filters {integer} NOT NULL);
 INSERT INTO t_epoch VALUES (1);
 """
+_PASSING = "ALTER TABLE t_lrc ADD COLUMN path {text} NOT NULL DEFAULT '';\n" + _TARGETS
 
 
 class Dialect(NamedTuple):
@@ -97,4 +98,4 @@ class Schema(NamedTuple):
 
 
 LRC = Schema("lrc", (_NAMES + _ATTRIBUTES + _TARGETS,))
-RLI = Schema("rli", (_INDEX, _SILENCE, _FILTERS))
+RLI = Schema("rli", (_INDEX, _SILENCE, _FILTERS, _PASSING))

@@ -33,8 +33,9 @@ from pyglobus.core.rls.database import FAULTS, Database, opened
 from pyglobus.core.rls.filters import Known
 from pyglobus.core.rls.requests import DONE
 from pyglobus.core.rls.results import Refusal, Result
-from pyglobus.core.rls.service import Store
 from pyglobus.core.rls.shelf import Shelf
+from pyglobus.core.rls.sources import Own, Passed
+from pyglobus.core.rls.store import Store
 from pyglobus.core.rls.targets import BLOOM
 from pyglobus.core.rls.updates import Updater
 
@@ -62,10 +63,10 @@ class Server:
         self._on_event = on_event or (lambda _kind, _facts: None)
         #: Who is connected.
         self.clients = Clients(self)
-        #: What it holds as a catalogue and as an index, and what keeps indexes informed; None for what it is not.
+        #: What it holds as a catalogue and as an index; None for what it is not. And what keeps indexes informed.
         self.lrc: Shelf | None = None
         self.rli: Shelf | None = None
-        self.updater: Updater | None = None
+        self.updaters: list[Updater] = []
         #: What it logs in and is logged in to with; None without authentication.
         self.credential: Credential | None = None
         self._known = Known()
@@ -114,12 +115,22 @@ class Server:
         deliver = self._loop.call_soon_threadsafe
         if chosen.rli_server:
             storage = opened(chosen.rli_dbname, schema.RLI, chosen.db_user, chosen.db_pwd)
-            self.rli = Shelf(storage, make=self._index, deliver=deliver, committed=_refresh)
+            passing = Updater(self, Passed(self))
+
+            def committed(store: Store) -> None:
+                with contextlib.suppress(*FAULTS):
+                    store.index.filters.refresh()  # before it is acknowledged: no query has to wait for that
+                passing.committed(store)
+
+            self.rli = Shelf(storage, make=self._index, deliver=deliver, committed=committed)
+            passing.start(self.rli)
+            self.updaters.append(passing)
         if chosen.lrc_server:
-            self.updater = Updater(self)
+            informing = Updater(self, Own(self))
             storage = opened(chosen.lrc_dbname, schema.LRC, chosen.db_user, chosen.db_pwd)
-            self.lrc = Shelf(storage, make=self._catalogue, deliver=deliver, committed=self.updater.committed)
-            self.updater.start(self.lrc)
+            self.lrc = Shelf(storage, make=self._catalogue, deliver=deliver, committed=informing.committed)
+            informing.start(self.lrc)
+            self.updaters.append(informing)
         for shelf in self.shelves():
             shelf.limit(chosen.result_limit)
 
@@ -127,7 +138,7 @@ class Server:
         return Store(database, interval=lambda flags: self.configuration.interval(bool(flags & BLOOM)))
 
     def _index(self, database: Database) -> Store:
-        return Store(database, known=self._known, lists=lambda: not self.configuration.rli_bloomfilter)
+        return Store(database, known=self._known, lists=lambda: not self.configuration.rli_bloomfilter, own=self.url)
 
     async def _serve(self, sockets: Sequence[socket.socket]) -> None:
         for each in sockets:
@@ -158,8 +169,6 @@ class Server:
         if self._thread is None:
             return 0
         left = asyncio.run_coroutine_threadsafe(self._drain(drain), self._loop).result()
-        if self.updater is not None:
-            self.updater.close()
         self._threads.shutdown()
         self._look_for_silence()
         self._close_shelves()
@@ -176,6 +185,8 @@ class Server:
         return await self.clients.drain(seconds)
 
     def _close_shelves(self) -> None:
+        for each in self.updaters:
+            each.close()
         for shelf in self.shelves():
             shelf.close()
 
@@ -193,8 +204,8 @@ class Server:
         for shelf in self.shelves():
             shelf.limit(self.configuration.result_limit)
         self.clients.permit()
-        if self.updater is not None:
-            self.updater.wake()
+        for each in self.updaters:
+            each.wake()
 
     def __enter__(self) -> Server:
         self.start()
@@ -253,9 +264,3 @@ class Server:
 
         if self.rli is not None:
             self.rli.writer.submit(work, lambda _: None)
-
-
-def _refresh(store: Store) -> None:
-    """Have new filters in memory before their coming is acknowledged: no query has to wait for that."""
-    with contextlib.suppress(*FAULTS):
-        store.index.filters.refresh()

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 
 from pyglobus.core.rls.database import FAULTS, Database, Storage
 from pyglobus.core.rls.gatherer import Gatherer
-from pyglobus.core.rls.service import Perform, Store, Work, answer, perform
+from pyglobus.core.rls.service import answer, perform
+from pyglobus.core.rls.store import Perform, Store, Work
 from pyglobus.core.rls.writer import Writer
 
 

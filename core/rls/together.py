@@ -16,7 +16,8 @@ from pyglobus.core.rls.catalogue import kind_of
 from pyglobus.core.rls.libpq import array, connection_of
 from pyglobus.core.rls.requests import COMPLETE, CUT, DONE
 from pyglobus.core.rls.results import Refusal, Result
-from pyglobus.core.rls.service import MOST_ROWS, Store, Work, number, perform
+from pyglobus.core.rls.service import perform
+from pyglobus.core.rls.store import MOST_ROWS, Store, Work, number
 
 Request = tuple[str, Sequence[bytes]]
 Replies = list[bytes | BaseException]

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from pyglobus.core.rls.database import FAULTS, Database, Fault
 from pyglobus.core.rls.results import Refusal, Result
-from pyglobus.core.rls.service import Perform, Store, Work
+from pyglobus.core.rls.store import Perform, Store, Work
 
 #: Changes of one transaction: so long the first of them waits for the others.
 _MOST = 500
@@ -102,7 +102,7 @@ class Writer:
         self, database: Database, store: Store, batch: list[Change], tries: int = _TRIES, *, alone: bool = False
     ) -> list[bytes | BaseException]:
         """Do them, and what comes meanwhile unless they are to be ``alone``: it is added to the list."""
-        before = len(store.catalogue.changes)
+        before = store.mark()
         try:
             database.begin()
             outcomes = self._perform(store, [change.work for change in batch])
@@ -113,7 +113,7 @@ class Writer:
                 outcomes += self._perform(store, [change.work for change in late])
             database.commit()
         except FAULTS as error:
-            del store.catalogue.changes[before:]
+            store.rewind(before)
             database.rollback()
             if isinstance(error, Fault) and error.passing and tries > 1:
                 return self._transaction(database, store, batch, tries - 1, alone=alone)

@@ -34,7 +34,12 @@ _TEXT = frozenset(("version",))
     help="RLI [PATTERN]: send this index no more, or not what this pattern fits.")  # fmt: skip
 @option("-s", "--indexes", is_flag=True, section=_INDEXES, parity=SAME,
     help="[RLI [PATTERN]]: show the indexes that get names, with their patterns.")  # fmt: skip
-@option("-u", "--update", is_flag=True, section=_INDEXES, parity=SAME, help="Send all names to all indexes now.")
+@option("-r", "--forward", is_flag=True, section=_INDEXES, parity=SAME,
+    help="RLI [PATTERN]: let an index pass on to this one what it is told, or what a pattern fits.")  # fmt: skip
+@option("-D", "--no-forward", is_flag=True, section=_INDEXES, parity=SAME,
+    help="RLI [PATTERN]: pass on nothing more to this index, or not what this pattern fits.")  # fmt: skip
+@option("--forwards", is_flag=True, section=_INDEXES, help="[RLI [PATTERN]]: show to which indexes an index passes on.")
+@option("-u", "--update", is_flag=True, section=_INDEXES, parity=SAME, help="Inform all indexes of everything now.")
 @option("-p", "--ping", is_flag=True, section=_SERVER, parity=SAME, help="Tell how long the server takes to answer.")
 @option("-q", "--quit", is_flag=True, section=_SERVER, parity=SAME, help="End the server.")
 @option("-e", "--erase", is_flag=True, section=_SERVER, parity=SAME, help="Forget all mappings of the catalogue.")
@@ -42,7 +47,7 @@ _TEXT = frozenset(("version",))
     help="OPTION VALUE: change the configuration until the server ends.")  # fmt: skip
 @option("-c", "--get", is_flag=True, section=_ABOUT, parity=SAME, help="OPTION|all: show the configuration.")
 @option("-S", "--statistics", is_flag=True, section=_ABOUT, parity=SAME, help="Show how much there is.")
-@option("--senders", is_flag=True, section=_ABOUT, help="Show the catalogues that inform the index.")
+@option("--senders", is_flag=True, section=_ABOUT, help="Show the catalogues and indexes that inform the index.")
 @option("-v", "show_version", is_flag=True, section=_ABOUT, parity=SAME, help="Print the version and end.")
 @option("-t", "--timeout", type=DURATION, metavar="TIME", section=_SERVER, parity=BETTER, remark="also 5m",
     help="Give up after so long without an answer; 0: never. [default: 30s]")  # fmt: skip
@@ -87,16 +92,24 @@ def _add(flags: str) -> Callable[[Client, list[str]], Shown]:
     return add
 
 
-def _remove(client: Client, given: list[str]) -> Shown:
-    client.call("lrc_rli_delete", given[0], given[1] if len(given) > 1 else "")
-    return {"rli": given[0]}, ""
+def _named(method: str) -> Callable[[Client, list[str]], Shown]:
+    """Call a method with an index and perhaps a pattern."""
+
+    def name(client: Client, given: list[str]) -> Shown:
+        client.call(method, given[0], given[1] if len(given) > 1 else "")
+        return {"rli": given[0]}, ""
+
+    return name
 
 
-def _indexes(client: Client, given: list[str]) -> Shown:
-    url, pattern = (*given, "", "")[:2]
-    rows = client.call("lrc_rli_get_part", url, pattern).records
-    told = [{"rli": rli, "pattern": part} for rli, part in rows]
-    return {"indexes": told}, "\n".join(f"{rli} {part or 'all LFNs'}" for rli, part in rows)
+def _indexes(method: str) -> Callable[[Client, list[str]], Shown]:
+    def show(client: Client, given: list[str]) -> Shown:
+        url, pattern = (*given, "", "")[:2]
+        rows = client.call(method, url, pattern).records
+        told = [{"rli": rli, "pattern": part} for rli, part in rows]
+        return {"indexes": told}, "\n".join(f"{rli} {part or 'all LFNs'}" for rli, part in rows)
+
+    return show
 
 
 def _ordered(method: str, *fixed: str) -> Callable[[Client, list[str]], Shown]:
@@ -141,8 +154,11 @@ def _senders(client: Client, _: list[str]) -> Shown:
 _WORK: dict[str, tuple[int, int, Callable[[Client, list[str]], Shown]]] = {
     "add": (1, 2, _add("0")),
     "add_bloom": (1, 1, _add("1")),
-    "remove": (1, 2, _remove),
-    "indexes": (0, 2, _indexes),
+    "remove": (1, 2, _named("lrc_rli_delete")),
+    "indexes": (0, 2, _indexes("lrc_rli_get_part")),
+    "forward": (1, 2, _named("rli_rli_add")),
+    "no_forward": (1, 2, _named("rli_rli_delete")),
+    "forwards": (0, 2, _indexes("rli_rli_get_part")),
     "update": (0, 0, _ordered("admin", "2")),
     "ping": (0, 0, _ping),
     "quit": (0, 0, _ordered("admin", "1")),
