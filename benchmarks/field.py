@@ -127,6 +127,11 @@ class Field:
             self._tree = files
         return path
 
+    def logins(self) -> int:
+        """Sessions that the GSI server has begun so far, as its log tells."""
+        log = Path(self._grid.servers["gridftp"].logs[0])
+        return log.read_text(errors="replace").count("New connection from")
+
     @property
     def proxy(self) -> Path:
         """The user's proxy."""

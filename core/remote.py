@@ -162,13 +162,18 @@ class Remote:
         """What the server tells of this path; None if there is nothing. Servers without MLST are asked for
         the size alone.
         """
-        what = f"cannot look at {self.role}"
         try:
-            line = self._run(lambda handle, plain: handle.mlst(self.wire, plain), what, role="source")
+            return self.look()
         except errors.NotFound as error:
             if error.ftp_code is None:
                 raise
             return None
+
+    def look(self) -> Facts:
+        """The same, for what must be there: raises `errors.NotFound`."""
+        what = f"cannot look at {self.role}"
+        try:
+            line = self._run(lambda handle, plain: handle.mlst(self.wire, plain), what, role="source")
         except errors.Unsupported as error:
             if error.ftp_code not in (500, 501, 502, 504):
                 raise
@@ -176,10 +181,6 @@ class Remote:
             return parse_facts(line)
         try:
             return Facts("file", self._run(lambda handle, plain: handle.size(self.wire, plain), what, role="source"))
-        except errors.NotFound as error:
-            if error.ftp_code is None:
-                raise
-            return None
         except errors.Unsupported as error:
             if error.ftp_code not in (500, 501, 502, 504):
                 raise

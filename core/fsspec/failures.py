@@ -35,8 +35,7 @@ def as_builtin(error: errors.Error) -> Exception:
     """The same as an exception of Python's, with the message and the hint in its text; ours is its cause."""
     text = f"{error} (hint: {error.hint})" if error.hint else str(error)
     said = " ".join(error.chain)
-    kind = _BY_FAULT.get(error.fault or "") if "ot empty" not in said else None
-    kind = kind or next((kind for words, kind in _BY_WORDS.items() if words in said), None)
+    kind = next((kind for words, kind in _BY_WORDS.items() if words in said), None) or _BY_FAULT.get(error.fault or "")
     if kind is None:
         if isinstance(error, errors.UsageError):
             return ValueError(text)

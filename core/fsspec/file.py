@@ -60,6 +60,14 @@ class File(AbstractBufferedFile):
         )
         self._upload = None if mode == "rb" else _upload(fs, path)
 
+    def readinto(self, b: Any) -> int:
+        """Fill a buffer, without another copy of the bytes on their way; how many there were."""
+        if self.closed or self.mode != "rb" or not isinstance(self.cache, ReadAhead):
+            return int(super().readinto(b))
+        done = self.cache.read_into(memoryview(b).cast("B"), self.loc)
+        self.loc += done
+        return done
+
     def _fetch_range(self, start: int, end: int) -> bytes:
         fs: GridFTPFileSystem = self.fs
         return fs.connections.call(
@@ -97,6 +105,13 @@ class File(AbstractBufferedFile):
         if self._upload is not None:
             with builtins():
                 self._upload.discard()
+
+    def close(self) -> None:
+        """Give back what was kept for reading on, or let what was written appear. Idempotent."""
+        cache = getattr(self, "cache", None)
+        super().close()
+        if isinstance(cache, ReadAhead):  # older versions of fsspec only forget it
+            cache.close()
 
     def __exit__(self, *raised: object) -> None:
         if raised and raised[0] is not None and self.writable() and not self.forced:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
 import os
 import weakref
@@ -15,7 +16,7 @@ from fsspec.asyn import AsyncFileSystem, _run_coros_in_chunks, sync_wrapper
 from fsspec.callbacks import DEFAULT_CALLBACK
 from fsspec.utils import isfilelike, stringify_path
 
-from pyglobus.core import faults
+from pyglobus.core import errors, faults
 from pyglobus.core.fsspec import moving, paths
 from pyglobus.core.fsspec.connections import Connections
 from pyglobus.core.fsspec.file import AsyncFile, File
@@ -104,6 +105,9 @@ class GridFTPFileSystem(AsyncFileSystem):
         """The place of a path, over this session. Raises `errors.UsageError`."""
         return Remote(session, self.url(path), self.options.destination, self.options, "destination")
 
+    def _source(self, session: Session, path: str) -> Remote:
+        return Remote(session, self.url(path), self.options.source, self.options, "source")
+
     def require_absent(self, path: str) -> None:
         """Raise FileExistsError if there is something."""
         self.connections.call(lambda session: self._absent(session, path), again=True)
@@ -113,10 +117,7 @@ class GridFTPFileSystem(AsyncFileSystem):
             raise faults.known("exists", what="cannot write", where=str(self.url(path)), role="destination")
 
     def _facts(self, session: Session, path: str) -> Facts:
-        facts = self.remote(session, path).stat()
-        if facts is None:
-            raise faults.known("no-such-file", what="cannot open", where=str(self.url(path)), role="source")
-        return facts
+        return self._source(session, path).look()
 
     def _file(self, session: Session, path: str) -> dict[str, Any]:
         """What is to be known of a file before it is read."""
@@ -131,6 +132,13 @@ class GridFTPFileSystem(AsyncFileSystem):
         facts = await self.connections.run(lambda session: self._facts(session, path), again=True)
         return _info(self._strip_protocol(path), facts)
 
+    async def _exists(self, path: str, **_: Any) -> bool:
+        try:
+            await self._info(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True
+
     async def _ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:
         stem = self._strip_protocol(path)
 
@@ -138,7 +146,7 @@ class GridFTPFileSystem(AsyncFileSystem):
             facts = self._facts(session, path)
             if not facts.is_directory:
                 return [_info(stem, facts)]
-            place = Remote(session, self.url(path), self.options.source, self.options, "source")
+            place = self._source(session, path)
             return [_entry(f"{stem}/{entry.name}", entry) for entry in list_remote(place)]
 
         found = await self.connections.run(entries, again=True)
@@ -195,7 +203,7 @@ class GridFTPFileSystem(AsyncFileSystem):
             with self._staged(session, path, mode) as place:
                 moving.store(session, place, self.options, value)
 
-        await self.connections.run(store)
+        await self.connections.run(store, again=mode != "create")  # nothing is seen of what has failed
 
     async def _put_file(
         self, lpath: Any, rpath: str, mode: str = "overwrite", callback: Any = DEFAULT_CALLBACK, **_: Any
@@ -210,23 +218,27 @@ class GridFTPFileSystem(AsyncFileSystem):
 
         await self.connections.run(put)
 
-    async def _cp_file(self, path1: str, path2: str, **_: Any) -> None:
-        """From server to server; nothing passes through this machine."""
+    async def _copy(self, path1: Any, path2: Any, recursive: bool = False, **kwargs: Any) -> None:
+        """Files of a tree may come before the directories that they belong to: many things go on at once."""
+        await super()._copy(path1, path2, recursive=recursive, above=recursive, **kwargs)
+
+    async def _cp_file(self, path1: str, path2: str, above: bool = False, **_: Any) -> None:
+        """From server to server; nothing passes through this machine. ``above``: make the directories above."""
         if await self._isdir(path1):
             await self._makedirs(path2, exist_ok=True)
             return
 
         def copy(session: Session) -> None:
-            with self._staged(session, path2) as place:
+            with self._staged(session, path2, above=above) as place:
                 self._transfer(session, self.url(path1), place.url)
 
         await self.connections.run(copy)
 
-    def _staged(self, session: Session, path: str, mode: str = "overwrite") -> Any:
+    def _staged(self, session: Session, path: str, mode: str = "overwrite", *, above: bool = False) -> Any:
         if mode == "create":
             self._absent(session, path)
         place = self.remote(session, path)
-        if self.auto_mkdir:
+        if above or self.auto_mkdir:
             place.make_directories()
         return moving.staged(session, place, in_place=self.in_place)
 
@@ -346,7 +358,12 @@ class GridFTPFileSystem(AsyncFileSystem):
     def _prepare(self, session: Session, path: str, mode: str) -> None:
         """Let what would go wrong at the end of writing go wrong at its begin."""
         place = self.remote(session, path)
-        facts = place.stat()
+        try:
+            facts = place.look()
+        except errors.NotFound as error:
+            if error.errno == errno.ENOTDIR:
+                raise
+            facts = None
         if facts is not None:
             kind = "is-directory" if facts.is_directory else "exists" if mode == "xb" else None
             if kind is not None:

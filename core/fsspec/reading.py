@@ -32,11 +32,14 @@ _MOST = 16 << 20
 class _Window:
     """The bytes from ``start`` to ``end``, in a file in memory, or on their way there over a session of their own."""
 
-    def __init__(self, connections: Connections, at: Callable[[Session], Remote], start: int, end: int) -> None:
+    def __init__(
+        self, connections: Connections, at: Callable[[Session], Remote], fd: int, start: int, end: int
+    ) -> None:
+        """Takes over ``fd``; what is in it is written over."""
         self._connections = connections
         self._at = at
         self.start, self.end = start, end
-        self._fd = moving.new_memory_file()
+        self._fd = fd
         self._begun: tuple[Session, Operation] | None = None
 
     def begin(self) -> None:
@@ -72,14 +75,22 @@ class _Window:
         """A part of it."""
         return moving.read_memory(self._fd, stop - start, start - self.start)
 
-    def close(self) -> None:
-        """What still comes is waited for by nobody, and its connection is of use again when it has come."""
+    def read_into(self, buffer: memoryview, start: int) -> int:
+        """What it has from ``start`` on, as far as it fits; how many bytes."""
+        return os.preadv(self._fd, [buffer[: self.end - start]], start - self.start)
+
+    def release(self) -> int | None:
+        """Its file in memory for another window, or None if something still comes: nobody waits for that, and its
+        connection is of use again when it has come.
+        """
         begun, self._begun = self._begun, None
-        if begun is not None:
-            session, operation = begun
-            give_back = self._connections.give_back
-            operation.add_done_callback(lambda done: give_back(session, sound=done.exception() is None))
+        if begun is None:
+            return self._fd
+        session, operation = begun
+        give_back = self._connections.give_back
+        operation.add_done_callback(lambda done: give_back(session, sound=done.exception() is None))
         os.close(self._fd)
+        return None
 
 
 class ReadAhead(BaseCache):
@@ -105,6 +116,8 @@ class ReadAhead(BaseCache):
         self._lock = threading.Lock()
         self._here: _Window | None = None
         self._coming: _Window | None = None
+        # Files in memory that no window needs now: their pages are there already.
+        self._spare: list[int] = []
         # Where the last read ended, and the size of the last window of who goes on there.
         self._end = -1
         self._length = 0
@@ -114,13 +127,28 @@ class ReadAhead(BaseCache):
         if start >= stop:
             return b""
         with self._lock, builtins():
-            if start != self._end:
-                self._length = 0
-            elif not self._length:
-                self._length = _FIRST
+            self._note(start)
             data = self._read(start, stop)
             self._end = stop
             return data
+
+    def read_into(self, buffer: memoryview, start: int) -> int:
+        """Fill a buffer of bytes from ``start`` on, as far as the file goes; how many there are."""
+        stop = min(start + len(buffer), self.size)
+        with self._lock, builtins():
+            self._note(start)
+            at = start
+            while at < stop:
+                at += self._window(at, stop).read_into(buffer[at - start : stop - start], at)
+            self._end = max(at, start)
+        return self._end - start
+
+    def _note(self, start: int) -> None:
+        """Whether this goes on where the last one has ended."""
+        if start != self._end:
+            self._length = 0
+        elif not self._length:
+            self._length = _FIRST
 
     def _read(self, start: int, stop: int) -> bytes:
         window = self._window(start, stop)
@@ -140,34 +168,51 @@ class ReadAhead(BaseCache):
         if coming is None or not coming.start <= start < coming.end:
             self._forget()
             end = min(max(stop, start + max(self._length, _LEAST)), start + _MOST, self.size)
-            coming = _Window(self._connections, self._at, start, end)
-            coming.begin()
+            coming = self._new(start, end)
         self._coming = None
         try:
             coming.finish(self._options)
         except BaseException:
-            coming.close()
+            self._release(coming)
             raise
         if here is not None and here is self._here:
-            here.close()
+            self._release(here)
         self._here = coming
         if (self._length or stop > coming.end) and coming.end < self.size:
             self._length = min(max(2 * self._length, _FIRST), _MOST)
             end = min(coming.end + self._length, self.size)
-            self._coming = _Window(self._connections, self._at, coming.end, end)
-            self._coming.begin()
+            self._coming = self._new(coming.end, end)
         return coming
+
+    def _new(self, start: int, end: int) -> _Window:
+        """One that is on its way."""
+        fd = self._spare.pop() if self._spare else moving.new_memory_file()
+        window = _Window(self._connections, self._at, fd, start, end)
+        try:
+            window.begin()
+        except BaseException:
+            self._release(window)
+            raise
+        return window
+
+    def _release(self, window: _Window) -> None:
+        fd = window.release()
+        if fd is not None:
+            self._spare.append(fd)
 
     def _forget(self) -> None:
         for window in (self._here, self._coming):
             if window is not None:
-                window.close()
+                self._release(window)
         self._here = self._coming = None
 
     def close(self) -> None:
         """Give back what is kept."""
         with self._lock:
             self._forget()
+            for fd in self._spare:
+                os.close(fd)
+            self._spare.clear()
 
 
 register_cache(ReadAhead, clobber=True)
