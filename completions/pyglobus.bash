@@ -312,8 +312,8 @@ _pyglobus_table() {
         ;;
     'rls query')
         verbs=''
-        options='-i --input --file -s --sql -u --unix -c --clear -d --decorated -v -l --limit -t --timeout --server --subject -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -version --version -versions --versions -usage --usage -h -help --help'
-        values=(['-i']='file' ['--input']='file' ['--file']='file' ['-l']='' ['--limit']='' ['-t']='' ['--timeout']='' ['--server']='url' ['--subject']='' ['--format']='=text json jsonl')
+        options='-i --input --file -s --sql -u --unix -c --clear -d --decorated -v --copy --register --register-at --stats -l --limit -t --timeout --server --subject -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -version --version -versions --versions -usage --usage -h -help --help'
+        values=(['-i']='file' ['--input']='file' ['--file']='file' ['--copy']='url' ['--register-at']='url' ['--stats']='' ['-l']='' ['--limit']='' ['-t']='' ['--timeout']='' ['--server']='url' ['--subject']='' ['--format']='=text json jsonl')
         arguments=('url')
         repeated=yes
         interspersed=yes
@@ -521,7 +521,7 @@ _pyglobus_table() {
     'sandbox up')
         verbs=''
         options='--name --dir --with --account -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -h -help --help'
-        values=(['--name']='' ['--dir']='directory' ['--with']='=gatekeeper slurm gass pygridftp rls myproxy myproxy-ca' ['--account']='' ['--format']='=text json')
+        values=(['--name']='' ['--dir']='directory' ['--with']='=gatekeeper slurm gass pygridftp rli rls myproxy myproxy-ca' ['--account']='' ['--format']='=text json')
         arguments=()
         repeated=
         interspersed=yes
@@ -545,7 +545,7 @@ _pyglobus_table() {
     'sandbox exec')
         verbs=''
         options='--name --dir --with -v -verbose --verbose -vv -q -quiet --quiet -debug --debug -h -help --help'
-        values=(['--name']='' ['--dir']='directory' ['--with']='=gatekeeper slurm gass pygridftp rls myproxy myproxy-ca')
+        values=(['--name']='' ['--dir']='directory' ['--with']='=gatekeeper slurm gass pygridftp rli rls myproxy myproxy-ca')
         arguments=('command')
         repeated=yes
         interspersed=

@@ -37,7 +37,7 @@ function __pyglobus_urls
     end
 end
 set -g __rls_query_paths
-set -g __rls_query_valued --file --format --input --limit --server --subject --timeout -i -l -t
+set -g __rls_query_valued --copy --file --format --input --limit --register-at --server --stats --subject --timeout -i -l -t
 complete -c rls-query -n '__pyglobus_at __rls_query_paths __rls_query_valued \'\'' -F -a '(__pyglobus_urls)'
 complete -c rls-query -n '__pyglobus_at __rls_query_paths __rls_query_valued \'\'' -o i -r -F -d 'Read further arguments of a bulk command from FILE, or from standard input (-)'
 complete -c rls-query -n '__pyglobus_at __rls_query_paths __rls_query_valued \'\'' -l input -r -F -d 'Read further arguments of a bulk command from FILE, or from standard input (-)'
@@ -51,6 +51,10 @@ complete -c rls-query -n '__pyglobus_at __rls_query_paths __rls_query_valued \'\
 complete -c rls-query -n '__pyglobus_at __rls_query_paths __rls_query_valued \'\'' -o d -d 'Begin lines of results with two blanks, as old releases did'
 complete -c rls-query -n '__pyglobus_at __rls_query_paths __rls_query_valued \'\'' -l decorated -d 'Begin lines of results with two blanks, as old releases did'
 complete -c rls-query -n '__pyglobus_at __rls_query_paths __rls_query_valued \'\'' -o v -d 'Print the version and end'
+complete -c rls-query -n '__pyglobus_at __rls_query_paths __rls_query_valued \'\'' -l copy -r -F -a '(__pyglobus_urls)' -d 'With locate'
+complete -c rls-query -n '__pyglobus_at __rls_query_paths __rls_query_valued \'\'' -l register -d 'Register the copy, at the catalogue that was the first to name the file'
+complete -c rls-query -n '__pyglobus_at __rls_query_paths __rls_query_valued \'\'' -l register-at -r -F -a '(__pyglobus_urls)' -d 'Register the copy at this catalogue'
+complete -c rls-query -n '__pyglobus_at __rls_query_paths __rls_query_valued \'\'' -l stats -x -d 'Show a line of progress this often, where there is no terminal'
 complete -c rls-query -n '__pyglobus_at __rls_query_paths __rls_query_valued \'\'' -o l -x -d 'Ask for N results at a time'
 complete -c rls-query -n '__pyglobus_at __rls_query_paths __rls_query_valued \'\'' -l limit -x -d 'Ask for N results at a time'
 complete -c rls-query -n '__pyglobus_at __rls_query_paths __rls_query_valued \'\'' -o t -x -d 'Give up after so long without an answer'

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -252,13 +253,25 @@ def test_by_gsi(grid: Sandbox, tmp_path: Path) -> None:
         assert run("query", "lrc", "lfn", "a", url, env=nobody)[0] in (66, 77)
 
 
-def test_in_a_sandbox(blank_user: Path) -> None:
+def test_in_a_sandbox(blank_user: Path, tmp_path: Path) -> None:
+    (tmp_path / "run7").write_text("data")
     with Sandbox(run=("rls",)) as sandbox:
         env = sandbox.variables
-        assert run("create", "run7", "gsiftp://h/run7", env=env) == (0, "", "")
-        wait_until(lambda: run("locate", "run7", env=env)[:2] == (0, "run7: gsiftp://h/run7\n"))
-        sandbox.servers["rls"].stop()
-        assert sandbox.start()
-        env = sandbox.variables
-        assert run("query", "lrc", "lfn", "run7", env=env)[0] == 0
-        wait_until(lambda: run("locate", "run7", env=env)[0] == 0)
+        assert env["PYGLOBUS_SANDBOX_LRC"] == env["PYGLOBUS_RLS_SERVER"] != env["PYGLOBUS_SANDBOX_RLI"]
+        assert run("create", "run7", f"file://{tmp_path}/run7", env=env) == (0, "", "")
+        shown = f"run7: file://{tmp_path}/run7\n"
+        wait_until(lambda: run("locate", "run7", env=env)[:2] == (0, shown))
+        assert run("query", "rli", "lfn", "run7", env=env)[1] == f"run7: {env['PYGLOBUS_SANDBOX_LRC']}\n"
+        for name in ("rls", "rli"):
+            sandbox.servers[name].stop()
+            assert sandbox.start()
+            assert sandbox.variables == env, "each comes back where it was"
+            wait_until(lambda: run("locate", "run7", env=env)[:2] == (0, shown))
+        assert run("locate", "run7", "--copy", str(tmp_path / "copy"), "--register", env=env) == (0, shown, "")
+        assert run("query", "lrc", "lfn", "run7", env=env)[1].count("run7: ") == 2
+        for name in ("rls", "rli"):
+            sandbox.servers[name].stop()
+        with socket.create_server(("127.0.0.1", int(env["PYGLOBUS_SANDBOX_RLI"].rpartition(":")[2]))):
+            assert sandbox.start()
+        assert sandbox.variables["PYGLOBUS_SANDBOX_RLI"] != env["PYGLOBUS_SANDBOX_RLI"]
+        wait_until(lambda: run("locate", "run7", env=sandbox.variables)[0] == 0)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SHELL_FAMILIES = ("sh", "csh", "fish")
 #: The services that a sandbox has only if they are asked for.
-FURTHER = ("gatekeeper", "slurm", "gass", "pygridftp", "rls", "myproxy", "myproxy-ca")
+FURTHER = ("gatekeeper", "slurm", "gass", "pygridftp", "rli", "rls", "myproxy", "myproxy-ca")
 
 sandbox = Group(
     "sandbox",
@@ -52,7 +52,8 @@ def furnished(callback: Callback) -> Callback:
         metavar="SERVICE",
         help="Start this as well: gatekeeper, which runs jobs as processes on this machine; slurm,"
         " a batch system that runs them behind the same gatekeeper (root); gass, which serves the data"
-        " directory over https; pygridftp, a GridFTP server whose storage is memory; rls, which knows replicas;"
+        " directory over https; pygridftp, a GridFTP server whose storage is memory; rls, a catalogue of"
+        " replicas, and rli, the index that comes with it;"
         " myproxy, which keeps credentials;"
         " myproxy-ca, which issues certificates. Can be given several times.",
     )(callback)

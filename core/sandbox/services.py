@@ -22,6 +22,7 @@ SERVICES = {
     "slurm": ("pyglobus.core.sandbox.slurm", "slurm"),
     "gass": ("pyglobus.core.sandbox.gass", "gass"),
     "pygridftp": ("pyglobus.core.sandbox.pygridftp", "pygridftp"),
+    "rli": ("pyglobus.core.sandbox.rls", "rli"),
     "rls": ("pyglobus.core.sandbox.rls", "rls"),
     "myproxy": ("pyglobus.core.sandbox.myproxy", "myproxy"),
     "myproxy-ca": ("pyglobus.core.sandbox.myproxy", "myproxy_ca"),
@@ -30,13 +31,16 @@ SERVICES = {
 #: name -> the service by which it is reached, and which has to begin after it.
 REACHED_BY = {"slurm": "gatekeeper"}
 
+#: name -> the service that comes with it, and begins before it.
+COMES_WITH = {"rls": "rli"}
+
 #: What a sandbox holds unless told otherwise.
 DEFAULT = ("gridftp", "ftp")
 
 
 def known(names: Iterable[str]) -> tuple[str, ...]:
-    """The names, each once, and those by which they are reached. Raises `errors.UsageError` for what is no service."""
-    wanted = tuple(dict.fromkeys(names))
+    """The names, each once, with those that they need. Raises `errors.UsageError` for what is no service."""
+    wanted = tuple(dict.fromkeys(each for name in names for each in (COMES_WITH.get(name, name), name)))
     doors = tuple(door for name, door in REACHED_BY.items() if name in wanted)
     chosen = (*(name for name in wanted if name not in doors), *doors)
     for name in chosen:

@@ -18,11 +18,12 @@ from pyglobus.cli.values import COUNT, DURATION
 from pyglobus.core import errors
 
 if TYPE_CHECKING:
+    from pyglobus.cli.commands.rls.fetch import Fetch
     from pyglobus.cli.commands.rls.language import Row
     from pyglobus.core.rls import Client
 
 PROMPT = "rls> "
-_COMMANDS, _SERVER = "Commands", "Server"
+_COMMANDS, _COPIES, _SERVER = "Commands", "Copies", "Server"
 
 
 @command(
@@ -47,6 +48,14 @@ _COMMANDS, _SERVER = "Commands", "Server"
 @option("-d", "--decorated", is_flag=True, section=_COMMANDS, parity=SAME,
     help="Begin lines of results with two blanks, as old releases did.")  # fmt: skip
 @option("-v", "show_version", is_flag=True, section=_COMMANDS, parity=SAME, help="Print the version and end.")
+@option("--copy", "destination", metavar="DEST", completion="url", section=_COPIES,
+    help="With locate: copy a replica to DEST, of this machine if there is one; if it fails, the next.")  # fmt: skip
+@option("--register", is_flag=True, section=_COPIES,
+    help="Register the copy, at the catalogue that was the first to name the file.")  # fmt: skip
+@option("--register-at", metavar="URL", completion="url", section=_COPIES,
+    help="Register the copy at this catalogue.")  # fmt: skip
+@option("--stats", type=DURATION, metavar="TIME", section=_COPIES,
+    help="Show a line of progress this often, where there is no terminal.")  # fmt: skip
 @option("-l", "--limit", type=COUNT, metavar="N", section=_SERVER, parity=SAME,
     help="Ask for N results at a time; all are shown.")  # fmt: skip
 @option("-t", "--timeout", type=DURATION, metavar="TIME", section=_SERVER, parity=BETTER, remark="also 5m",
@@ -59,7 +68,7 @@ def query(*, output: Output, words: Sequence[str], **given: Any) -> int | None:
     are; and change that.
 
     A line of a result is a name, a colon, and what is known of it. locate NAME asks an index, and then all catalogues
-    that it names.
+    that it names; with --copy it fetches the file.
     """
     from pyglobus.core.version import __version__
 
@@ -70,9 +79,11 @@ def query(*, output: Output, words: Sequence[str], **given: Any) -> int | None:
     url = given["server"]
     if url is None and words and words[-1].startswith(("rls://", "rlsn://")):
         url = words.pop()
-    run = _Run(output, given, url or os.environ.get("PYGLOBUS_RLS_SERVER"))
+    run = _Run(output, given, url)
     try:
         if words:
+            if run.fetch is not None and words[0] != "locate":
+                raise errors.UsageError("--copy, --register and --register-at are for locate")
             if given["script"]:
                 raise errors.UsageError("a command and --file exclude each other")
             if given["source"]:
@@ -80,6 +91,8 @@ def query(*, output: Output, words: Sequence[str], **given: Any) -> int | None:
             run.one(words)
         elif given["source"]:
             raise errors.UsageError("-i is for a bulk command")
+        elif run.fetch is not None:
+            raise errors.UsageError("--copy needs a command: locate LFN")
         else:
             run.lines(given["script"])
         run.finish()
@@ -96,12 +109,16 @@ class _Run:
 
         self._output = output
         self._given = given
-        self._url = url
-        self._client: Client | None = None
+        server = os.environ.get("PYGLOBUS_RLS_SERVER")
+        #: Who is asked for what a catalogue knows, and for what an index does.
+        self._urls = url or server, url or os.environ.get("PYGLOBUS_RLS_INDEX") or server
+        self._clients: dict[str, Client] = {}
+        self.fetch = _fetch(given)
         self._setting = Setting(given["sql"] and not given["unix"], given["clear"])
         self._timeout = 30.0 if given["timeout"] is None else float(given["timeout"])
         self._page = int(given["limit"] or 0)
         self._records: list[dict[str, Any]] = []
+        self._warnings: list[dict[str, Any]] = []
         self.failures = 0
 
     def one(self, words: list[str]) -> bool:
@@ -124,7 +141,7 @@ class _Run:
             found, arguments = language.find(words)
             if self._given["source"] and "bulk" not in found.words:
                 raise errors.UsageError("-i is for a bulk command")
-            self._show(found.work(self._connected(), arguments, self._setting))
+            self._show(found.work(self._connected(index="rli" in found.words), arguments, self._setting))
         return True
 
     def lines(self, path: str | None) -> None:
@@ -147,29 +164,28 @@ class _Run:
     def finish(self) -> None:
         """Show what is shown at the end."""
         if self._output.format == "json":
-            self._output.result("results", {"results": self._records})
+            self._output.result("results", {"results": self._records, "warnings": self._warnings})
 
     def close(self) -> None:
         """End the connection."""
-        client, self._client = self._client, None
-        if client is not None:
-            client.close()
+        while self._clients:
+            self._clients.popitem()[1].close()
 
-    def connect(self, url: str) -> Client:
+    def connect(self, url: str, subject: str | None = None) -> Client:
         """A connection as it was asked for."""
         from pyglobus.core.rls import Client
 
-        return Client(url, timeout=self._timeout, page=self._page)
+        return Client(url, timeout=self._timeout, page=self._page, subject=subject)
 
-    def _connected(self) -> Client:
-        if self._client is None or self._client.closed:
-            if self._url is None:
-                why = "give the URL of a server last, by --server, or in PYGLOBUS_RLS_SERVER"
-                raise errors.UsageError("no server", why=why)
-            from pyglobus.core.rls import Client
-
-            self._client = Client(self._url, timeout=self._timeout, page=self._page, subject=self._given["subject"])
-        return self._client
+    def _connected(self, *, index: bool = False) -> Client:
+        url = self._urls[index]
+        if url is None:
+            why = "give the URL of a server last, by --server, or in PYGLOBUS_RLS_SERVER"
+            raise errors.UsageError("no server", why=why)
+        client = self._clients.get(url)
+        if client is None or client.closed:
+            client = self._clients[url] = self.connect(url, self._given["subject"])
+        return client
 
     def _set(self, words: list[str]) -> None:
         if (
@@ -183,8 +199,8 @@ class _Run:
             self.close()
         else:
             self._page = int(words[1][:9])
-            if self._client is not None:
-                self._client.page = self._page
+            for client in self._clients.values():
+                client.page = self._page
 
     def _located(self, names: list[str]) -> Iterator[Row]:
         from pyglobus.cli.commands.rls.language import Row
@@ -192,10 +208,16 @@ class _Run:
 
         if not names:
             raise errors.UsageError("usage: locate LFN...")
+        target = self.fetch.target(names) if self.fetch is not None else None
         for name in names:
-            found = locate(name, self._connected(), self.connect)
+            found = locate(name, self._connected(index=True), self.connect)
             for url, error in found.silent:
-                self._output.warning(f"{self._output.command}: {url} does not answer: {error}")
+                self._warn(
+                    f"{url} does not answer: {error}", {"catalogue": url, "why": str(error), "fault": error.fault}
+                )
+            if self.fetch is not None and target is not None and found.replicas:
+                yield self.fetch(self._output, name, found.replicas, target, self.connect, self._warn)
+                continue
             for each in found.replicas:
                 yield Row(f"{each.lfn}: {each.pfn}", each._asdict())
             if not found.replicas:
@@ -203,6 +225,14 @@ class _Run:
                     why = f"{len(found.silent)} catalogues that may know it do not answer"
                     raise errors.TransientError("no replica found", where=name, why=why)
                 raise errors.NotFound("LFN doesn't exist", where=name)
+
+    def _warn(self, text: str, record: dict[str, Any]) -> None:
+        """Tell what has failed and is not the end."""
+        if self._output.is_text:
+            self._output.warning(f"{self._output.command}: {text}")
+        else:
+            self._output.event("warning", record)
+            self._warnings.append(record)
 
     def _show(self, rows: Iterable[Row]) -> None:
         for row in rows:
@@ -212,6 +242,17 @@ class _Run:
             else:
                 text = f"{'  ' if self._given['decorated'] else ''}{_line(row.text)}"
                 self._output.event("failure" if row.failed else "result", row.record, text)
+
+
+def _fetch(given: dict[str, Any]) -> Fetch | None:
+    if given["destination"] is None:
+        if given["register"] or given["register_at"]:
+            raise errors.UsageError("only a copy can be registered", hint="--copy DEST makes one")
+        return None
+    from pyglobus.cli.commands.rls.fetch import Fetch
+
+    register = given["register"] or given["register_at"] is not None
+    return Fetch(given["destination"], register, given["register_at"], given["stats"])
 
 
 def _line(text: str) -> str:
