@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import pwd
 import stat
 from collections.abc import Iterator
 from pathlib import PurePosixPath
@@ -35,6 +36,14 @@ def plain(path: str) -> str:
     return "/" + "/".join(parts)
 
 
+def _home() -> str:
+    """The account's own, whatever HOME says, as for the others."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:  # an account without a name
+        return os.path.expanduser("~")
+
+
 class Place:
     """A directory tree. All of its methods raise OSError."""
 
@@ -50,10 +59,10 @@ class Place:
         """The path that will be looked up: what a policy judges."""
         if self.root is None:
             if of_url.startswith("/./"):
-                return plain(os.getcwd() + of_url[1:])
+                return plain(f"{os.getcwd()}/{of_url}")
             first = of_url.split("/")[1]
             if first.startswith("~") and (self._home if first == "~" else self._homes):
-                home = os.path.expanduser(first)
+                home = _home() if first == "~" else os.path.expanduser(first)
                 if not home.startswith("~"):
                     return plain(home + of_url[1 + len(first) :])
         return plain(of_url)

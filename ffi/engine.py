@@ -11,10 +11,10 @@ run in the engine's thread: short, never blocking; what they raise goes to ``thr
 up host names and reads local files inside its one thread: while that hangs, nothing else moves, yet waiters can give
 up.
 
-One process has one engine, for the toolkit's state is global; it lowers the soft limit of open files to 1,000, since
-XIO cannot count further. A forked child has none (and holds copies of the parent's sockets until it ends or calls
-exec, so fork while nothing is in flight). At exit it is closed: operations in flight are cancelled and, if they do not
-end at once, left.
+One process has one engine, for the toolkit's state is global; it sets the soft limit of open files to 1,000, since XIO
+cannot count further, or to the hard limit where that is lower. A forked child has none (and holds copies of the
+parent's sockets until it ends or calls exec, so fork while nothing is in flight). At exit it is closed: operations in
+flight are cancelled and, if they do not end at once, left.
 """
 
 from __future__ import annotations

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
+import pwd
 import re
 import signal
 import socket
@@ -25,6 +27,7 @@ from pyglobus.core.gass import Allow, Answer, Client, Deny, Redirect, Request, S
 from pyglobus.core.gass.policy import Operation
 from pyglobus.core.gass.rules import Rule, parse, policy
 from pyglobus.core.sandbox import Sandbox
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -70,6 +73,87 @@ def test_peers(grid: Sandbox, tmp_path: Path, server: str, client: str) -> None:
         process.terminate()
         assert process.communicate(timeout=30)[0] == "told\n"
         assert process.returncode == -signal.SIGTERM
+
+
+#: What is done at a server, by what it is called below.
+DOINGS = {
+    "get": ("GET", "{tmp}/file"),
+    "dot": ("GET", "/./file"),
+    "tilde": ("GET", "/~/{kept}"),
+    "user": ("GET", "/~{user}/{kept}"),
+    "put": ("PUT", "{tmp}/put"),
+    "stdout": ("PUT", "/dev/stdout"),
+    "stderr": ("PUT", "/dev/stderr"),
+}
+ALL = frozenset(DOINGS)
+#: Options, and what goes with them; -o and -e let files be written as well in the C tool.
+OPTIONS: list[tuple[str, frozenset[str]]] = [
+    ("-i", ALL),
+    ("-i -r", frozenset(("get", "dot"))),
+    ("-i -r -t", frozenset(("get", "dot", "tilde"))),
+    ("-i -r -u", frozenset(("get", "dot", "user"))),
+    ("-i -w", frozenset(("put",))),
+    ("-i -r -w -o -e -n wo", frozenset(("get", "dot", "stderr"))),
+    ("-i -o -l", frozenset(("stdout",))),
+    ("-i -e", frozenset(("stderr",))),
+    ("-insecure -read -write -tilde-expand -user-expand -linebuffer", ALL - {"stdout", "stderr"}),
+]
+
+
+def test_each_option_does_what_it_does_there(grid: Sandbox, tmp_path: Path) -> None:
+    """All servers run at a time, ours and theirs. The home is that of the account, whatever HOME says."""
+    (tmp_path / "file").write_text("read")
+    account = pwd.getpwuid(os.getuid())
+    kept = next((each.name for each in Path(account.pw_dir).glob("*") if each.is_file()), "")
+    places = {"tmp": tmp_path, "user": account.pw_name, "kept": kept}
+    environment = grid.env | {"HOME": "/nowhere"}
+    with contextlib.ExitStack() as stack:
+        started = []
+        for words, expected in OPTIONS:
+            for server in (OURS, THEIRS):
+                process = subprocess.Popen([server, *words.split()], env=environment, cwd=tmp_path, text=True,
+                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
+                started.append((server, words, expected, stack.enter_context(process)))
+                stack.callback(process.kill)
+        for server, words, expected, process in started:
+            assert process.stdout is not None
+            port = int(process.stdout.readline().rpartition(":")[2])
+            done = {name for name, (method, path) in DOINGS.items() if asked_of(port, method, path.format(**places))}
+            (tmp_path / "put").unlink(missing_ok=True)
+            if server == THEIRS and {"-o", "-e"} & set(words.split()):
+                done -= {"put"}
+            assert done == (expected if kept else expected - {"tilde", "user"}), (server, words)
+            process.terminate()
+            out, err = process.communicate(timeout=30)
+            assert process.returncode == -signal.SIGTERM
+            assert ("sent" in out, "sent" in err) == ("stdout" in expected, "stderr" in expected), (server, words)
+
+
+def asked_of(port: int, method: str, path: str) -> bool:
+    """Whether an http server does that."""
+    connection = http.client.HTTPConnection("localhost", port, timeout=20)
+    with contextlib.closing(connection):
+        connection.request(method, path, body=b"sent\n" if method == "PUT" else None)
+        return connection.getresponse().status == 200
+
+
+@pytest.mark.parametrize("server", [OURS, THEIRS])
+def test_a_port_and_silence(grid: Sandbox, tmp_path: Path, server: str) -> None:
+    (tmp_path / "file").write_text("read")
+    with socket.socket() as free:
+        free.bind(("", 0))
+        port = free.getsockname()[1]
+    command = [server, "-silent", "-i", "-r", "-p", str(port)]
+    with subprocess.Popen(command, env=grid.env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+
+        def answers() -> bool:
+            with contextlib.suppress(ConnectionError):
+                return asked_of(port, "GET", f"{tmp_path}/file")
+            return False
+
+        wait_until(answers)
+        process.terminate()
+        assert process.communicate(timeout=30)[0] == b""
 
 
 @pytest.mark.parametrize("server", [OURS, THEIRS])
@@ -288,23 +372,88 @@ def test_sixty_four_clients_at_a_time(grid: Sandbox, tmp_path: Path) -> None:
     assert peak is not None and int(peak[1]) >> 10 < gassload.GOAL_MIB
 
 
-def test_a_thousand_idle_connections(grid: Sandbox, tmp_path: Path) -> None:
-    """They take turns in the few places that there are, and hold up nobody."""
-    (tmp_path / "file").write_text("served")
+@contextlib.contextmanager
+def idle(url: str, count: int) -> Iterator[bytes]:
+    """So many connections that say nothing, by a process of its own; and what the first has been told."""
     script = (
         "import resource, socket, sys\n"
         "hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]\n"
-        "resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 1200), hard))\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, int(sys.argv[2]) + 100), hard))\n"
         "where = ('localhost', int(sys.argv[1]))\n"
-        "idle = [socket.create_connection(where, timeout=30) for _ in range(1000)]\n"
-        "with socket.create_connection(where, timeout=30) as sock:\n"
-        "    sock.sendall(b'GET /file HTTP/1.0\\r\\n\\r\\n')\n"
-        "    print(sock.makefile('rb').read()[-6:].decode())\n"
+        "idle = [socket.create_connection(where, timeout=30) for _ in range(int(sys.argv[2]))]\n"
+        "print(idle[0].recv(1000).hex(), flush=True)\n"
+        "sys.stdin.read()\n"
     )
-    with running(grid, OURS, "-i", "-r", "--root", str(tmp_path)) as (process, url):
-        done = run(grid, sys.executable, "-c", script, url.rpartition(":")[2])
-        assert done.stdout == "served\n", done.stderr
-        assert process.poll() is None
+    command = [sys.executable, "-c", script, url.rpartition(":")[2], str(count)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield bytes.fromhex(process.stdout.readline())
+        assert process.communicate(timeout=30)[0] == ""
+
+
+def test_a_thousand_idle_connections(grid: Sandbox, tmp_path: Path) -> None:
+    """They take turns in the few places that there are, and hold up nobody; who must go is told, and it is logged."""
+    (tmp_path / "file").write_text("served")
+    log = tmp_path / "log"
+    with running(grid, OURS, "-i", "-r", "--root", str(tmp_path), "--log", str(log)) as (process, url):
+        with idle(url, 1000) as told:
+            assert told.startswith(b"HTTP/1.1 503 there are too many clients")
+            done = run(grid, "curl", "-sS", "--fail", "--max-time", "20", f"{url}/file")
+            assert done.stdout == "served", done.stderr
+        process.terminate()
+        assert process.wait(30) == -signal.SIGTERM
+    lines = log.read_text().splitlines()
+    assert sum(' - "-" denied 503 0 ' in line and "it had asked for nothing" in line for line in lines) >= 1000 - 128
+
+
+def test_few_descriptors_are_a_limit_that_is_told(grid: Sandbox, tmp_path: Path) -> None:
+    """More silent clients than descriptors: each that must go is told so in TLS, and who asks is served."""
+    (tmp_path / "file").write_text("served")
+    copy = ["globus-url-copy", "{url}/file", f"file://{tmp_path}/got"]
+    few = ["prlimit", "--nofile=80:80", OURS, "-r", "--root", str(tmp_path)]
+    with running(grid, *few) as (process, url):
+        words = [word.format(url=url) for word in copy]
+        with idle(url, 300) as told:
+            assert told == bytes.fromhex("15 0303 0002 02 50"), "a fatal alert, internal_error"
+            assert run(grid, *words).returncode == 0
+            assert len(os.listdir(f"/proc/{process.pid}/fd")) <= 80
+        assert run(grid, *words).returncode == 0
+        process.terminate()
+        assert re.search(r"serves \d+ clients at once: 80 open files", process.communicate(timeout=30)[1])
+    done = run(grid, "prlimit", "--nofile=24:24", OURS, "-r", "-i")
+    assert done.returncode == 255 and "leaves no room for a connection" in done.stderr, done.stderr
+
+
+def test_busy_clients_up_to_the_last_descriptor(grid: Sandbox, tmp_path: Path) -> None:
+    """All who come beyond are told so, and it is logged; when the others are done, the next is served."""
+    log = tmp_path / "log"
+    few = ["prlimit", "--nofile=80:80", OURS, "-i", "-w", "--root", str(tmp_path), "--log", str(log)]
+    with running(grid, *few) as (process, url), contextlib.ExitStack() as stack:
+
+        def put(number: int) -> tuple[socket.socket, bytes]:
+            where = ("localhost", int(url.rpartition(":")[2]))
+            sock = stack.enter_context(socket.create_connection(where, timeout=20))
+            with contextlib.suppress(ConnectionError):
+                sock.sendall(b"PUT /%d HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n" % number)
+                return sock, sock.recv(1000)
+            return sock, b""
+
+        answers = [put(number) for number in range(60)]
+        busy = [sock for sock, answer in answers if b" 100 " in answer]
+        assert 10 <= len(busy) < 27
+        told = [answer for _, answer in answers if answer.startswith(b"HTTP/1.1 503 there are too many clients")]
+        assert told, "who comes beyond is told so; one that is reset meanwhile may not hear it"
+        for sock in busy:
+            sock.sendall(b"ok")
+            assert b" 200 " in sock.recv(1000)
+        sock, answer = put(99)
+        assert b" 100 " in answer, "there is room again"
+        sock.sendall(b"ok")
+        assert b" 200 " in sock.recv(1000)
+        process.terminate()
+        assert process.wait(30) == -signal.SIGTERM
+    statuses = re.findall(r" (?:done|denied) (\d+) ", log.read_text())
+    assert (statuses.count("200"), statuses.count("503")) == (len(busy) + 1, 60 - len(busy))
 
 
 def test_wrong_words(grid: Sandbox, tmp_path: Path) -> None:

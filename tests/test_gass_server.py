@@ -377,7 +377,24 @@ def test_silent_clients_hold_up_nobody(serve: Callable[..., Served]) -> None:
         silent = [stack.enter_context(socket.create_connection(("localhost", served.port))) for _ in range(40)]
         assert served.plain(b"GET /file HTTP/1.1\r\n\r\n").endswith(b"served")
         silent[0].settimeout(20)
-        assert silent[0].recv(1) == b"", "the oldest has made room"
+        assert silent[0].recv(100).startswith(b"HTTP/1.1 503 there are too many"), "the oldest has made room"
+    access = served.logged()
+    assert (access.status, access.outcome, access.operation, access.host) == (503, "denied", None, "127.0.0.1")
+    assert access.reason.startswith("there are too many clients, and it had asked for nothing")
+
+
+def test_half_a_request_is_no_reason_to_stay(serve: Callable[..., Served]) -> None:
+    served = serve(everybody, secure=False, connections=1)
+    (served.root / "file").write_text("served")
+    with socket.create_connection(("localhost", served.port), timeout=20) as slow:
+        slow.sendall(b"GET /fi")
+        assert served.plain(b"GET /file HTTP/1.1\r\n\r\n").endswith(b"served")
+        told = b""
+        with contextlib.suppress(ConnectionResetError):  # what it has sent was not read
+            while piece := slow.recv(1000):
+                told += piece
+        assert told == b"" or told.startswith(b"HTTP/1.1 503 there are too many clients")
+    assert served.logged().status == 503
 
 
 def test_a_silent_client_holds_up_no_handshake(serve: Callable[..., Served], url_copy: Runner, tmp_path: Path) -> None:
@@ -396,6 +413,7 @@ def test_too_many_busy_clients_are_told_to_come_later(serve: Callable[..., Serve
             sock.sendall(begun % number)
             assert b" 100 " in sock.recv(1000)
         assert served.plain(b"GET /x HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 503 there are too many clients")
+        assert served.logged().status == 503
         for sock in busy:
             sock.sendall(b"ok")
             assert b" 200 " in sock.recv(1000)

@@ -16,6 +16,7 @@ then, so that one may be renewed, or with a policy come later.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import queue
 import secrets
@@ -27,21 +28,22 @@ from typing import Any
 
 from pyglobus.core import errors
 from pyglobus.core.faults import explain
+from pyglobus.core.gass import greeting
 from pyglobus.core.gass.connection import Connection, Exchange
 from pyglobus.core.gass.policy import Allow, Answer, Policy, Request, only
 from pyglobus.core.gass.quota import Quota
-from pyglobus.core.gass.settings import MOST_CONNECTIONS, Access, Settings, Visitor
+from pyglobus.core.gass.room import Room, room
+from pyglobus.core.gass.settings import Access, Settings, Visitor
 from pyglobus.core.gass.sink import Sink
 from pyglobus.core.gss.credential import Credential
 from pyglobus.core.place import Place
 from pyglobus.core.xio import XioOptions, XioSocket
 
-# Connections beyond the limit that are told so.
-_TOLD = 32
 # After an accept that failed for want of descriptors or memory, the next is tried this much later, in seconds.
 _BREATH = 0.1
 # A signal that comes just before the main thread begins to wait does not wake it: it is heard after so many seconds.
 _LOOK = 0.5
+_NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 # Who waits for connections: long enough for what a client does, for nobody must wait for it.
 _BACKLOG = 512
 
@@ -80,6 +82,8 @@ class Server:
         self._credential = credential
         self._on_access = on_access
         self._sinks = dict(self.settings.sinks)
+        #: For how many connections there is room: the settings', or fewer. Once it listens.
+        self.room = Room(0, 0, 0)
         self._sock: XioSocket | None = None
         self._url = ""
         self._connections: dict[Connection, threading.Thread] = {}
@@ -116,6 +120,7 @@ class Server:
             sock.bind((host, port))
             sock.listen(_BACKLOG)
             own = sock.getsockname()
+            self.room = room(settings.connections)
         except errors.Error:
             sock.close()
             raise
@@ -222,29 +227,46 @@ class Server:
         while not self._closing:
             try:
                 accepted = sock.accept_early(begin=False)
-            except OSError:
-                if not self._closing:
+            except OSError as error:
+                with self._changed:
+                    helped = error.errno in _NO_DESCRIPTORS and self._make_room()
+                if not helped and not self._closing:
                     time.sleep(_BREATH)
                 continue
             with self._changed:
-                open_now = len(self._connections)
-                if open_now >= self.settings.connections:
-                    silent = next((each for each in self._connections if each.waiting), None)
-                    if silent is not None:
-                        del self._connections[silent]
-                        silent.abort()
-                        open_now -= 1
-                if open_now >= min(self.settings.connections + _TOLD, MOST_CONNECTIONS + _TOLD):
-                    accepted.close()
-                    continue
-                connection = Connection(accepted, exchange, busy=open_now >= self.settings.connections)
+                there = sum(not connection.displaced for connection in self._connections)
+                busy = there >= self.room.served and not self._make_room()
+                full = busy and there >= self.room.served + self.room.told
+                connection = Connection(accepted, exchange, busy=busy)
                 thread = threading.Thread(target=self._run, args=(connection,), name="gass", daemon=True)
-                self._connections[connection] = thread
+                if not full:
+                    self._connections[connection] = thread
+            if full:
+                self._turn_away(accepted)
+                continue
             try:
                 thread.start()
             except RuntimeError:  # the system has no more threads
                 connection.abort()
                 self._forget(connection)
+
+    def _make_room(self) -> bool:
+        """End the connection that has been silent longest since it was opened, if one is."""
+        silent = next((each for each in self._connections if each.waiting and not each.displaced), None)
+        if silent is not None:
+            silent.displace()
+        return silent is not None
+
+    def _turn_away(self, accepted: XioSocket) -> None:
+        """End a connection at once, and tell its client why."""
+        host = ""
+        with contextlib.suppress(OSError, errors.Error), accepted.underlying() as plain:
+            host = greeting.host_of(plain)
+            greeting.turn_away(plain, secure=self.settings.secure)
+        accepted.close()
+        if self._on_access is not None:
+            with contextlib.suppress(Exception):  # whatever it raises, others must be accepted
+                self._on_access(Access(time.time(), None, host, None, None, 0, 0.0, 503, "denied", greeting.NO_ROOM))
 
     def _run(self, connection: Connection) -> None:
         try:

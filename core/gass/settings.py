@@ -26,9 +26,10 @@ class Settings:
     elsewhere; ``shutdown``: a client may end the server.
 
     ``most_bytes`` is the limit of one put or append, ``quota`` that of all files below the root. ``connections`` are
-    served at once: then the one that has been silent longest since it was opened makes room for the next, and if none
-    is silent, the next is told to come later (503). ``head_seconds`` may pass until a request is there,
-    ``idle_seconds`` without a byte moving.
+    served at once, or fewer if the limit of open files is too low (`Server.room`): then the one that has been silent
+    longest since it was opened is told that there is no room (503), and makes it for the next; and if none is silent,
+    the next is told to come later (503). ``head_seconds`` may pass until a request is there, ``idle_seconds`` without a
+    byte moving.
     """
 
     secure: bool = True

@@ -151,9 +151,9 @@ int pg_engine_open(const char **failed, int *number)
     struct rlimit               limit;
     int                         rc;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur > PG_MAX_DESCRIPTORS)
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
     {
-        limit.rlim_cur = PG_MAX_DESCRIPTORS;
+        limit.rlim_cur = limit.rlim_max < PG_MAX_DESCRIPTORS ? limit.rlim_max : PG_MAX_DESCRIPTORS;
         setrlimit(RLIMIT_NOFILE, &limit);
     }
     if ((rc = globus_thread_set_model("none")) != GLOBUS_SUCCESS)

@@ -24,6 +24,9 @@ def run(server: Server, output: Output, given: dict[str, Any]) -> None:
     with server:
         with signals.cancelling(server.end):  # before anybody is told that it is there, and can end it
             silent = given["silent"] and "s" not in (given["disable"] or "")
+            if server.room.served < server.settings.connections:
+                most = f"{counted(server.room.served)} at once"
+                output.note(f"serves {most}: {server.room.limit} open files are all that it may have")
             announce(server.url, output, ready_fd=given["ready_fd"], silent=silent)
             with live_view(output, _Rates(server).picture):
                 server.wait()
