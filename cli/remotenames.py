@@ -41,9 +41,9 @@ def complete(beginning: str) -> int:
     signal.setitimer(signal.ITIMER_REAL, _LIMIT)
     try:
         directory, slash, prefix = beginning.rpartition("/")
-        for name in _names(f"{directory}{slash}"):
-            if (escaped := _escaped(name)).startswith(prefix):
-                os.write(1, os.fsencode(f"{directory}/{escaped}\n"))
+        for name in names(f"{directory}{slash}"):
+            if (typed := escaped(name)).startswith(prefix):
+                os.write(1, os.fsencode(f"{directory}/{typed}\n"))
     except Exception:  # noqa: S110  whatever it is, a message would stand in the middle of somebody's line
         pass
     return 0
@@ -65,7 +65,8 @@ def _leave_terminal() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-def _names(directory: str) -> list[str]:
+def names(directory: str) -> list[str]:
+    """The names in a directory on a server, directories with a slash; from the cache, or within a short time."""
     from pyglobus.core.url import parse
 
     url = parse(directory)
@@ -88,7 +89,7 @@ def _names(directory: str) -> list[str]:
     return names
 
 
-def _escaped(name: str) -> str:
+def escaped(name: str) -> str:
     """A name as a part of a URL, without anything that a shell or a URL takes for something else."""
     from urllib.parse import quote_from_bytes
 

@@ -45,6 +45,12 @@ TREE: Mapping[str, Entry] = {
         "copy a file between URLs",
         script="pyglobus-url-copy",
     ),
+    "browse": Entry(
+        "Data and jobs",
+        "pyglobus.cli.commands.browse",
+        "browse",
+        "two panes and a queue: browse files here and at servers",
+    ),
     "gridftp": Entry(
         "Data and jobs",
         "pyglobus.cli.commands.gridftp",
@@ -132,8 +138,7 @@ _COLUMNS = 80
 
 _START = (
     ("pyglobus sandbox exec", "a shell in a grid of your own, gone when you leave"),
-    ("pyglobus COMMAND --help", "what a command does, and every option"),
-    ("man pyglobus", "conventions, environment and exit status"),
+    ("pyglobus COMMAND --help", "every option of a command; man pyglobus: the rest"),
 )
 
 

@@ -186,6 +186,17 @@ class Remote:
                 raise
             return Facts("file", None)
 
+    def facts(self) -> dict[str, str] | None:
+        """All that the server tells of this path, by the names of RFC 3659 in lower case; None if there is nothing."""
+        try:
+            line = self._run(lambda handle, plain: handle.mlst(self.wire, plain), "cannot look at", role="source")
+        except errors.NotFound as error:
+            if error.ftp_code is None:
+                raise
+            return None
+        told = os.fsdecode(line[:_MAX_FACTS]).strip().partition(" ")[0].split(";")
+        return {name.lower(): value for name, equals, value in (fact.partition("=") for fact in told) if equals}
+
     def check_name(self) -> None:
         """Raise `errors.Unsupported` if the server would take this path for another one.
 

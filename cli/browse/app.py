@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The browser itself: two panes, a line that says whose credential is used, a line of keys, and what the keys do."""
+
+from __future__ import annotations
+
+import gc
+import os
+from typing import ClassVar
+
+from textual.app import App, ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.events import DescendantFocus
+from textual.widgets import Static
+
+from pyglobus.cli.browse import keys
+from pyglobus.cli.browse.addressline import AddressLine
+from pyglobus.cli.browse.dialogs import Question, Text
+from pyglobus.cli.browse.pane import Pane
+from pyglobus.core.browse.settings import Settings
+from pyglobus.core.browse.view import COLUMNS, UP, Order, Wish
+from pyglobus.core.pool import Pool
+from pyglobus.core.url import Url
+
+# Seconds between two collections of garbage: by itself it would come in the middle of a key.
+_COLLECT_EVERY = 10.0
+# Cells of the keys in the help.
+_KEYS_WIDTH = 23
+# Idle connections that are kept: one for each pane, and for what is done beside.
+_CONNECTIONS = 4
+
+
+class Browser(App[None]):
+    """``plain``: one pane at a time and no drawings, for readers of the screen."""
+
+    TITLE = "pyglobus browse"
+    CSS_PATH = "browse.tcss"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = []
+
+    def __init__(self, left: Url, right: Url, settings: Settings, *, plain: bool = False) -> None:
+        super().__init__()
+        self.settings = settings
+        self.pool = Pool(_CONNECTIONS)
+        self._places = left, right
+        self._plain = plain
+        self._active = "left"
+        self.actions = keys.bound(settings.keys)
+        for action in self.actions:
+            self.bind(action.keys, f"do_{action.name}", description=action.says, show=False)
+
+    # What is there ---------------------------------------------------------------------------------------------------
+
+    def compose(self) -> ComposeResult:
+        wish = Wish(hidden=self.settings.hidden)
+        yield Static(id="standing")
+        with Horizontal(id="panes"):
+            yield Pane(self._places[0], self.pool, wish, "left")
+            yield Pane(self._places[1], self.pool, wish, "right")
+        yield Static(id="keys")
+
+    def on_mount(self) -> None:
+        self.theme = "textual-light" if _is_light(self.settings.theme) else "textual-dark"
+        self.set_class(self._plain, "-plain")
+        self.query_one("#standing", Static).update(Content(self.TITLE))
+        bar = "  ".join(
+            f"[@click=app.do_{each.name}]{keys.shown(each.keys.split(',')[0])} {each.short}[/]"
+            for each in self.actions if each.short
+        )  # fmt: skip
+        self.query_one("#keys", Static).update(bar)
+        self._activate(self.pane)
+        self.pane.rows.focus()
+        gc.disable()
+        self.set_interval(_COLLECT_EVERY, _collect)
+
+    def leave(self) -> None:
+        """End soon; safe in a signal handler."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self.exit)
+
+    def on_unmount(self) -> None:
+        gc.enable()
+
+    @property
+    def pane(self) -> Pane:
+        """The pane that has the cursor."""
+        return self.screen_stack[0].query_one(f"#{self._active}", Pane)
+
+    @property
+    def opposite(self) -> Pane:
+        """The other one."""
+        return self.screen_stack[0].query_one("#right" if self._active == "left" else "#left", Pane)
+
+    def on_descendant_focus(self, event: DescendantFocus) -> None:
+        for pane in self.query(Pane):
+            if pane.has_focus_within:
+                self._activate(pane)
+
+    def on_pane_changed(self, message: Pane.Changed) -> None:
+        if message._sender is not None and self.pane.reading is False:
+            gc.freeze()  # many entries live long, and need not be looked at again
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """While a dialogue is open, the keys are its own."""
+        return not action.startswith("do_") or len(self.screen_stack) == 1
+
+    # Going about -----------------------------------------------------------------------------------------------------
+
+    def action_do_other(self) -> None:
+        self.opposite.rows.focus()
+
+    def _activate(self, chosen: Pane) -> None:
+        self._active = chosen.id or self._active
+        for pane in self.screen_stack[0].query(Pane):
+            pane.set_class(pane is chosen, "-active")
+
+    def action_do_open(self) -> None:
+        entry, pane = self.pane.rows.current, self.pane
+        if entry is UP:
+            pane.up()
+        elif entry is not None and entry.directory:
+            from pyglobus.core.browse.address import inside
+
+            pane.go(inside(pane.place, entry.name))
+        elif entry is not None:
+            self.action_do_details()
+
+    def on_rows_opened(self) -> None:
+        self.action_do_open()
+
+    def action_do_up(self) -> None:
+        if typed := self.pane.view.wish.filter:
+            self.pane.ask(self.pane.view.wish._replace(filter=typed[:-1]))
+        else:
+            self.pane.up()
+
+    def action_do_address(self) -> None:
+        pane = self.pane
+        self.push_screen(AddressLine(pane.place), lambda place: pane.go(place) if place is not None else None)
+
+    def action_do_back(self) -> None:
+        if self.pane.past:
+            self.pane.go(self.pane.past.pop(), back=True)
+
+    def action_do_same(self) -> None:
+        self.opposite.go(self.pane.place)
+
+    def action_do_swap(self) -> None:
+        here, there = self.pane.place, self.opposite.place
+        self.pane.go(there)
+        self.opposite.go(here)
+
+    def action_do_reload(self) -> None:
+        self.pane.reload()
+
+    # Marking ---------------------------------------------------------------------------------------------------------
+
+    def action_do_mark(self) -> None:
+        rows = self.pane.rows
+        if rows.current is not None:
+            rows.view.mark([rows.current.name])
+            rows.cursor += 1
+            rows.refresh()
+            self.pane.describe()
+
+    def action_do_mark_all(self) -> None:
+        view = self.pane.view
+        if view.marked:
+            view.marked.clear()
+        else:
+            view.mark_pattern("*")
+        self._redraw()
+
+    def action_do_mark_pattern(self) -> None:
+        self._ask_pattern("Mark", on=True)
+
+    def action_do_unmark_pattern(self) -> None:
+        self._ask_pattern("Take marks off", on=False)
+
+    def action_do_invert(self) -> None:
+        self.pane.view.invert()
+        self._redraw()
+
+    def action_do_clear(self) -> None:
+        pane = self.pane
+        if pane.view.wish.filter:
+            pane.ask(pane.view.wish._replace(filter=""))
+        elif pane.reading:
+            pane.stop()
+        else:
+            pane.view.marked.clear()
+            self._redraw()
+
+    def _ask_pattern(self, title: str, *, on: bool) -> None:
+        def answered(pattern: str | None) -> None:
+            if pattern:
+                self.pane.view.mark_pattern(pattern, on=on)
+                self._redraw()
+
+        self.push_screen(Question(title, "Names that match (* and ? stand for anything):", "*"), answered)
+
+    def _redraw(self) -> None:
+        self.pane.rows.refresh()
+        self.pane.describe()
+
+    # Looking ---------------------------------------------------------------------------------------------------------
+
+    def action_do_sort(self) -> None:
+        wish = self.pane.view.wish
+        column = COLUMNS[(COLUMNS.index(wish.order.column) + 1) % len(COLUMNS)]
+        self.pane.ask(wish._replace(order=Order(column)))
+
+    def action_do_reverse(self) -> None:
+        wish = self.pane.view.wish
+        self.pane.ask(wish._replace(order=wish.order.by(wish.order.column)))
+
+    def action_do_hidden(self) -> None:
+        wish = self.pane.view.wish
+        self.pane.ask(wish._replace(hidden=not wish.hidden))
+
+    def action_do_details(self) -> None:
+        from pyglobus.cli.browse.details import Details
+
+        entry, pane = self.pane.current, self.pane
+        if entry is not None:
+            self.push_screen(Details(pane.place, entry, self.pool))
+
+    # The browser -----------------------------------------------------------------------------------------------------
+
+    def action_do_help(self) -> None:
+        lines = []
+        for section, known in keys.sections(self.actions):
+            width = _KEYS_WIDTH
+            lines += [section, *(f"  {shown:{width}}  {says}" for shown, says in known), ""]
+        self.push_screen(Text("Keys", "\n".join(lines).rstrip(), large=True))
+
+    def action_do_theme(self) -> None:
+        self.theme = "textual-dark" if self.theme == "textual-light" else "textual-light"
+
+    def action_do_quit(self) -> None:
+        self.exit()
+
+
+def _is_light(wanted: str) -> bool:
+    """Whether a light theme is wanted; "auto" believes COLORFGBG, which some terminals set, and is dark otherwise."""
+    if wanted != "auto":
+        return wanted == "light"
+    background = os.environ.get("COLORFGBG", "").rpartition(";")[2]
+    return background in ("7", "15")
+
+
+def _collect() -> None:
+    gc.collect()
+    gc.freeze()

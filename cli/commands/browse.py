@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""pyglobus browse: two panes, this machine and servers, in the terminal."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from pyglobus.cli.command import Output, argument, command, option
+from pyglobus.core import errors
+
+if TYPE_CHECKING:
+    from pyglobus.cli.browse.keys import Action
+
+
+@command("browse", summary="two panes and a queue: browse files here and at servers")
+@argument(
+    "left",
+    metavar="[LEFT]",
+    required=False,
+    completion="url",
+    help="What the left pane shows: a directory, or a gsiftp or ftp URL. [default: the working directory]",
+)
+@argument(
+    "right",
+    metavar="[RIGHT]",
+    required=False,
+    completion="url",
+    help="What the right pane shows. [default: the same as the left one]",
+)
+@option("--plain", is_flag=True, help="One pane at a time and no drawings, for readers of the screen.")
+@option("--keys", is_flag=True, help="Print the actions with their keys, as they are configured, and end.")
+def browse(*, output: Output, left: str | None, right: str | None, plain: bool, keys: bool) -> None:
+    """See two places side by side, this machine and GridFTP or FTP servers, sort, filter and mark what is there.
+
+    F1 shows the keys. It needs textual, the extra [tui].
+    """
+    from pyglobus.cli.browse import keys as known
+    from pyglobus.core.browse import address, settings
+
+    configured = settings.read([action.name for action in known.ACTIONS])
+    if keys:
+        _show_keys(output, known.bound(configured.keys))
+        return
+    here = address.directory(left or "")
+    there = address.directory(right) if right is not None else here
+    _require_terminal()
+    try:
+        from pyglobus.cli.browse.app import Browser
+    except ImportError as error:
+        raise errors.Unsupported(
+            "cannot browse", why=f"textual is not installed ({error})", hint="pip install 'pyglobus[tui]'"
+        ) from error
+    from pyglobus.cli import signals
+
+    browser = Browser(here, there, configured, plain=plain)
+    with signals.cancelling(browser.leave):
+        browser.run()
+
+
+def _show_keys(output: Output, actions: list[Action]) -> None:
+    from pyglobus.cli.browse import keys as known
+    from pyglobus.cli.output import columns
+
+    record = {"actions": [{"name": each.name, "keys": each.keys, "says": each.says} for each in actions]}
+    rows = [(each.name, known.shown(each.keys), each.says) for each in actions]
+    output.result("keys", record, lambda: columns(rows))
+
+
+def _require_terminal() -> None:
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise errors.UsageError(
+            "cannot browse", why="there is no terminal", hint="run it in a terminal; pyglobus browse --keys needs none"
+        )
