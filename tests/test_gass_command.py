@@ -481,6 +481,8 @@ def test_a_terminal_shows_who_is_there(grid: Sandbox, tmp_path: Path) -> None:
         sock.sendall(b"PUT /incoming HTTP/1.1\r\nContent-Length: 2048\r\n\r\n" + b"x" * 1024)
         child.expect("1 client, 1.00 KiB served")
         child.expect("put +1.00 KiB of 2.00 KiB .*/incoming")
+        child.setwinsize(24, 50)
+        child.expect("put +1.00 KiB of 2.00 KiB +[0-9.]+ [KMG]?i?B/s ")  # names are what is cut off
     child.sendintr()
     child.expect(pexpect.EOF)
     child.close()

@@ -177,16 +177,25 @@ def test_a_policy_sees_the_request_and_its_reason_reaches_the_client(
 
     def policy(request: Request) -> Answer:
         seen.append(request)
+        if request.size is not None:
+            return Allow(limit=4)
         if request.path.startswith("/moved/"):
             return Redirect(f"{served.url}/{request.path.removeprefix('/moved/')}")
         return Allow() if request.path == "/open" else Deny(403, "closed on Sundays")
 
-    served = serve(policy)
+    served = serve(policy, write=True)
     (served.root / "open").write_text("come in")
     url_copy(f"{served.url}/a/../open", f"file://{tmp_path}/got")
     assert (tmp_path / "got").read_text() == "come in"
     assert (seen[0].operation, seen[0].path, seen[0].host) == ("get", "/open", "127.0.0.1")
     assert seen[0].identity is not None and seen[0].identity.endswith("CN=Ada Lovelace")
+    client = Client()
+    client.put(b"four", f"{served.url}/new")
+    assert (seen[-1].operation, seen[-1].path, seen[-1].size) == ("put", "/new", 4)
+    with pytest.raises(Denial, match="413 it is larger than allowed"):
+        client.append(b"fives", f"{served.url}/new")
+    assert (seen[-1].operation, seen[-1].size) == ("append", 5)
+    assert (served.root / "new").read_bytes() == b"four"
     done = url_copy(f"{served.url}/shut", f"file://{tmp_path}/none", check=False)
     assert done.returncode == 1 and "403, closed on Sundays" in done.stderr
     url_copy(f"{served.url}/moved/open", f"file://{tmp_path}/again")

@@ -60,13 +60,16 @@ class _Rates:
             self._then, self._bytes = now, moved
         clients = self._server.clients()
         table = Table.grid(padding=(0, 2))
-        for _ in range(5):
+        for _ in range(3):
             table.add_column(no_wrap=True)
+        for _ in range(2):  # these are cut off first where the terminal is narrow
+            table.add_column(overflow="ellipsis")
         for client in clients[:LINES]:
             done = format_size(client.bytes) + (f" of {format_size(client.size)}" if client.size is not None else "")
             table.add_row(
                 client.operation or "-", done, format_rate(client.bytes / max(client.seconds, 0.05)),
-                Text(printable(client.path or "")), Text(printable(client.identity or client.host)),
+                *(Text(printable(text or ""), no_wrap=True, overflow="ellipsis")
+                  for text in (client.path, client.identity or client.host)),
             )  # fmt: skip
         if len(clients) > LINES:
             table.add_row("...", f"and {len(clients) - LINES} more")
