@@ -19,6 +19,7 @@ from pyglobus.core.rls.requests import DONE
 from pyglobus.core.rls.results import Refusal
 from pyglobus.core.rls.server import Server
 from pyglobus.core.rls.store import Store
+from tests.pace import PROMPT
 from tests.rlsindexes import ONE, TWO, known, plain
 from tests.waiting import wait_until
 
@@ -162,12 +163,31 @@ def test_an_index_that_has_forgotten_a_catalogue_gets_all_names(tmp_path: Path) 
     ):
         client.create("a", "p")
         client.call("lrc_rli_add", index.url, "0", "")
-        wait_until(lambda: known(asked, "a") == [one.url])
+        wait_until(lambda: client.call("lrc_rli_info", index.url).records[0][3] != "0")
+        assert known(asked, "a") == [one.url]
         assert index.rli is not None
         index.rli.writer.submit(forget, lambda _: None)
         wait_until(lambda: not known(asked, "a"))
         client.create("b", "p")
         wait_until(lambda: known(asked, "a") == known(asked, "b") == [one.url])
+
+
+def test_an_index_that_says_nothing_holds_up_no_other(tmp_path: Path) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        plain(tmp_path, "index", rli_server=True) as index,
+        plain(tmp_path, "one", lrc_server=True, lrc_update_immediate=True, lrc_buffer_time=0) as one,
+        Client(index.url) as asked,
+        Client(one.url) as client,
+    ):
+        client.call("lrc_rli_add", f"rlsn://127.0.0.1:{silent.getsockname()[1]}", "0", "")
+        with silent.accept()[0]:  # now one of those who tell waits there, for up to 30 seconds
+            began = time.monotonic()
+            client.call("lrc_rli_add", index.url, "0", "")
+            for name in ("a", "b", "c"):
+                client.create(name, "p")
+                wait_until(lambda name=name: known(asked, name) == [one.url])  # type: ignore[misc]
+            assert time.monotonic() - began < 2 * PROMPT
 
 
 def test_pages_of_the_longest_names(tmp_path: Path) -> None:

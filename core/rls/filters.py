@@ -43,6 +43,10 @@ class Filters:
     def holding(self, name: str) -> list[str]:
         """The catalogues that may know a name, in the order in which they have come."""
         self.refresh()
+        return self.asked(name)
+
+    def asked(self, name: str) -> list[str]:
+        """`holding`, of what is in memory now: for many names behind one `refresh`."""
         if not self._known.filters:
             return []
         sought = key(name)

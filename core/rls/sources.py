@@ -10,6 +10,8 @@ because two indexes tell each other of it.
 from __future__ import annotations
 
 import math
+import threading
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -21,6 +23,9 @@ from pyglobus.core.rls.targets import Target
 
 if TYPE_CHECKING:
     from pyglobus.core.rls.server import Server
+
+#: Seconds for which a filter is as good as new: indexes that are told together get the same.
+_FRESH = 2.0
 
 
 class Route(NamedTuple):
@@ -67,7 +72,9 @@ class Own:
 
     def __init__(self, server: Server) -> None:
         self._server = server
+        self._lock = threading.Lock()
         self._filter: Filter | None = None  # for all who get one at a time
+        self._made = 0.0
 
     def taken(self, store: Store) -> list[Event]:
         """What has changed, where that is to be told at once."""
@@ -98,15 +105,17 @@ class Own:
 
     def filter(self, store: Store, route: Route) -> Filter:
         """One of all names."""
-        if self._filter is None:
-            chosen = self._server.configuration
-            shape = chosen.lrc_bloomfilter_ratio, chosen.lrc_bloomfilter_numhash
-            self._filter = build(self.count(store, route), *shape, self.blocks(store, route))
-        return self._filter
+        with self._lock:
+            if self._filter is None or time.monotonic() > self._made + _FRESH:
+                chosen, self._made = self._server.configuration, time.monotonic()
+                shape = chosen.lrc_bloomfilter_ratio, chosen.lrc_bloomfilter_numhash
+                self._filter = build(self.count(store, route), *shape, self.blocks(store, route))
+            return self._filter
 
     def rest(self) -> None:
         """Forget the filter."""
-        self._filter = None
+        with self._lock:
+            self._filter = None
 
 
 class Passed:

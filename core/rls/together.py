@@ -151,8 +151,9 @@ def _all(store: Store, read: Iterable[tuple[_Query, Sequence[bytes]]]) -> dict[_
         wanted.setdefault(query, []).extend(keys)
     found = {query: query.found(store, names) for query, names in wanted.items()}
     if _LRCS in found:
+        store.index.filters.refresh()
         for name, catalogues in found[_LRCS].items():
-            catalogues += [lrc.encode() for lrc in store.index.filters.holding(name.decode())]
+            catalogues += [lrc.encode() for lrc in store.index.filters.asked(name.decode())]
     return found
 
 

@@ -2,8 +2,9 @@
 """How indexes are kept informed: of everything from time to time and of what has changed in between, as their `sources`
 have it.
 
-An index that cannot be reached is tried again after ``lrc_update_retry`` seconds, with everything; where it has
-forgotten a catalogue it is sent all of that at once. `feed` is the form in which all this is sent.
+They are told side by side, so that one that is away holds up no other. It is tried again after ``lrc_update_retry``
+seconds, with everything; an index that has forgotten a catalogue is sent all of that at once. `feed` is the form in
+which all this is sent.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import math
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from pyglobus.core import errors
@@ -31,10 +33,12 @@ if TYPE_CHECKING:
 
 #: So many changes are sent at once, whatever lrc_buffer_time says; beyond the other, everything is sent instead.
 _ENOUGH, _MOST = 200, 100_000
+#: Indexes that are told at a time.
+_TELLERS = 4
 
 
 class Updater:
-    """The thread that sends."""
+    """The thread that finds out who is to be told, and some that tell."""
 
     def __init__(self, server: Server, source: Source) -> None:
         self._server = server
@@ -42,11 +46,15 @@ class Updater:
         self._shelf: Shelf
         self._events: list[Event] = []
         self._first = 0.0  # when the first of these came
+        self._waiting: dict[str, list[Event]] = {}  # by index: what it has not been told yet
         self._due: dict[str, float] = {}  # by index: when it gets everything
+        self._busy: set[str] = set()  # the indexes that are being told
+        self._failed: set[str] = set()  # those that could not be
         self._condition = threading.Condition()
         self._ended = False
         self._everything = False  # everybody gets everything
         self._woken = False
+        self._tellers = ThreadPoolExecutor(_TELLERS, "rls-tell")
         self._thread = threading.Thread(target=self._run, name="rls-updates", daemon=True)
 
     def start(self, shelf: Shelf) -> None:
@@ -86,6 +94,7 @@ class Updater:
             self._ended = True
             self._condition.notify()
         self._thread.join()
+        self._tellers.shutdown(cancel_futures=True)
 
     # When ------------------------------------------------------------------------------------------------------------
 
@@ -95,15 +104,12 @@ class Updater:
                 self._resume()
                 break
             except FAULTS as fault:
-                self._fail("", str(fault))
+                self._fail(str(fault))
         while self._wait():
-            with self._condition:
-                events = self._take()
             try:
-                self._round(events)
-            except FAULTS as fault:  # whoever needs these events gets everything instead
-                self._due.clear()
-                self._fail("", str(fault))
+                self._round()
+            except FAULTS as fault:
+                self._fail(str(fault))
 
     def _resume(self) -> None:
         """What another life of this server has sent may be as good as before."""
@@ -119,17 +125,45 @@ class Updater:
             if not self._ended and not self._woken:
                 self._condition.wait(self._patience())
             if self._everything:
-                self._due.clear()
+                self._due = dict.fromkeys(self._due, 0.0)
             self._everything = self._woken = False
             return not self._ended
 
     def _patience(self) -> float | None:
         """Seconds until there is something to do."""
         chosen = self._server.configuration
-        times = [time_ for time_ in self._due.values() if time_ < math.inf]
+        times = [due for url, due in self._due.items() if due < math.inf and url not in self._busy]
         if self._events:
             times.append(self._first + (chosen.lrc_buffer_time if len(self._events) < _ENOUGH else 0))
         return max(0.0, min(times) - time.monotonic()) if times else None
+
+    def _round(self) -> None:
+        """Have all told who are to be, but for those who are just being told."""
+        targets = self._shelf.reader().targets.all()
+        with self._condition:
+            events = self._take()
+            there = {target.url for target in targets}
+            self._due = {url: due for url, due in self._due.items() if url in there}
+            self._waiting = {url: self._waiting.get(url, []) + events for url in there}
+            self._failed &= there
+            for target in targets:
+                self._have_told(target)
+            if not self._busy:
+                self._source.rest()
+
+    def _have_told(self, target: Target) -> None:
+        url = target.url
+        if len(self._waiting[url]) > _MOST:
+            self._due[url] = 0.0
+        whole = self._due.get(url, 0.0) <= time.monotonic()
+        if url in self._failed or whole:
+            self._waiting[url] = []  # everything is told, or will be
+        if url in self._busy or not (whole or self._waiting[url]):
+            return
+        self._busy.add(url)
+        if whole:
+            self._due[url] = math.inf
+        self._tellers.submit(self._attempt, target, None if whole else self._waiting.pop(url))
 
     def _take(self) -> list[Event]:
         patience = self._server.configuration.lrc_buffer_time
@@ -138,18 +172,12 @@ class Updater:
         events, self._events = self._events, []
         return events
 
-    def _round(self, events: list[Event]) -> None:
-        targets = self._shelf.reader().targets.all()
-        for target in targets:
-            if self._ended:
-                return
-            if self._due.get(target.url, 0.0) <= time.monotonic():
-                self._attempt(target, None)
-            elif events:
-                self._attempt(target, events)
-        self._source.rest()
-        for url in self._due.keys() - {target.url for target in targets}:
-            del self._due[url]
+    def _fail(self, why: str) -> None:
+        """The server's own database has failed: try again later."""
+        self._server.tell("update", {"error": why})
+        with self._condition:
+            self._woken = True
+            self._condition.wait_for(lambda: self._ended, max(self._server.configuration.lrc_update_retry, 1))
 
     # What ------------------------------------------------------------------------------------------------------------
 
@@ -158,17 +186,29 @@ class Updater:
         from pyglobus.core.rls.client import Client
 
         began, chosen = time.monotonic(), self._server.configuration
+        failed = True
         try:
-            jobs = self._jobs(target, events)
+            jobs = [] if self._ended else self._jobs(target, events)
             if jobs:
                 with Client(target.url, credential=self._server.credential, timeout=float(chosen.timeout)) as index:
                     self._tell_all(index, target, jobs)
-        except errors.Error as error:
-            self._fail(target.url, str(error))
-            return
-        if events is None:
-            self._due[target.url] = began + self._source.period(target)
-            self._shelf.writer.submit(lambda store: _noted(store, target.url), lambda _: None)
+            if events is None:
+                self._shelf.writer.submit(lambda store: _noted(store, target.url), lambda _: None)
+            failed = False
+        except (errors.Error, *FAULTS) as error:
+            self._server.tell("update", {"rli": target.url, "error": str(error)})
+        finally:
+            with self._condition:
+                self._busy.discard(target.url)
+                if failed:
+                    self._failed.add(target.url)
+                    self._due[target.url] = time.monotonic() + max(chosen.lrc_update_retry, 1)
+                elif events is None:
+                    self._failed.discard(target.url)
+                    if self._due.get(target.url) == math.inf:  # nobody has asked for everything meanwhile
+                        self._due[target.url] = began + self._source.period(target)
+                self._woken = True
+                self._condition.notify()
 
     def _jobs(self, target: Target, events: list[Event] | None) -> list[tuple[Route, list[Change] | None]]:
         """The catalogues that an index is told of, each with its changes, or None where all of it is told."""
@@ -228,16 +268,6 @@ class Updater:
             if self._ended:
                 raise errors.Cancelled("the server ends")
             yield block
-
-    def _fail(self, url: str, why: str) -> None:
-        """Try again later; an empty URL means that the server's own database has failed."""
-        pause = max(self._server.configuration.lrc_update_retry, 1)
-        self._server.tell("update", {"rli": url, "error": why})
-        if url:
-            self._due[url] = time.monotonic() + pause
-            return
-        with self._condition:
-            self._condition.wait_for(lambda: self._ended, pause)
 
 
 def _noted(store: Store, url: str) -> bytes:
