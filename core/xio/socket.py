@@ -23,31 +23,25 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
-from pyglobus.core import errors
 from pyglobus.core.gss.credential import Credential
 from pyglobus.core.xio import address as addresses
 from pyglobus.core.xio.address import Address
-from pyglobus.core.xio.failures import StackError, translated
+from pyglobus.core.xio.calls import Calls
+from pyglobus.core.xio.failures import StackError
+from pyglobus.core.xio.opening import Opening
 from pyglobus.core.xio.options import XioOptions, layers
 from pyglobus.core.xio.stream import open_stream
 from pyglobus.core.xio.traffic import Data, Direct, Through
-from pyglobus.core.xio.waiting import held, quiet_at_exit
-from pyglobus.ffi.engine import Operation, engine
-from pyglobus.ffi.errors import EngineError, GlobusError, OperationCancelled
-from pyglobus.ffi.future import Future
+from pyglobus.core.xio.waiting import held
+from pyglobus.ffi.engine import engine
+from pyglobus.ffi.errors import EngineError
 from pyglobus.ffi.gss import released_with
 from pyglobus.ffi.text import encode
 from pyglobus.ffi.xio import Stack, XioHandle, XioServer
 
 __all__ = ["StackError", "XioSocket"]
-
-T = TypeVar("T")
-# What "at once" means for a time-out of zero: enough for a connection to this machine.
-_AT_ONCE = 0.001
-# Drivers in which a write that is cut short leaves the stream as it was.
-_WHOLE = frozenset(("tcp", "udp", "file", "pipe"))
 
 
 class XioSocket:
@@ -58,17 +52,14 @@ class XioSocket:
         self._layers = layers(stack)
         self._names = tuple(layer.driver for layer in self._layers)
         self.options = options or XioOptions()
-        self._timeout = socket.getdefaulttimeout()
+        self._calls = Calls()
         self._handle: XioHandle | None = None
         self._server: XioServer | None = None
         self._bound: tuple[str | None, int] | None = None
-        self._opening: Operation | None = None
+        self._opening: Opening | None = None
         self._unbegun: Stack | None = None
         self._release: Callable[[], None] | None = None
-        self._streams = 0
-        self._closed = False
         self._listens = False
-        self._where: str | None = None
         self._accepting = threading.Lock()
         self._traffic: Through | Direct | None = None
         self._peer: str | None = None
@@ -82,17 +73,17 @@ class XioSocket:
 
         Raises what a socket would, and `errors.CredentialError` where a credential or the peer's is at fault.
         """
-        self._usable()
+        self._calls.require()
         if self._opening is not None and not self._opening.done():
             raise OSError(errno.EALREADY, os.strerror(errno.EALREADY))
         if self._opening is None:
             if self._handle is not None or self._server is not None:
                 raise OSError(errno.EISCONN, os.strerror(errno.EISCONN))
             target = addresses.contact(address)
-            self._where = target
+            self._calls.where = target
             peer = address[0] if isinstance(address, tuple) else None
             self._start(target, self.options.attributes(listens=False, address=self._local(), peer_host=peer))
-        self._finish_open(self._timeout, in_progress=errno.EINPROGRESS)
+        self._finish_open(self._calls.timeout, in_progress=errno.EINPROGRESS)
 
     def _local(self) -> tuple[str | None, int] | None:
         return (self._bound[0], -1) if self._bound else None
@@ -108,7 +99,7 @@ class XioSocket:
                 stack.close()
                 raise
 
-        handle, stack = self._submit(make, what="cannot connect")
+        handle, stack = self._calls.submit(make, what="cannot connect")
         self._adopt(handle, target, stack)
 
     def _adopt(self, handle: XioHandle, target: str | None, stack: Stack) -> None:
@@ -117,55 +108,29 @@ class XioSocket:
         self._open(handle, target, stack)
 
     def _open(self, handle: XioHandle, target: str | None, stack: Stack) -> None:
-        self._opening = handle.open(target, stack)
-        self._opening.add_done_callback(lambda _done: stack.close())
+        self._opening = Opening(
+            self._calls, handle, target, stack, self._names, self.options, listens=self._listens
+        )  # fmt: skip
 
     def _finish_open(self, timeout: float | None, *, in_progress: int = errno.EAGAIN) -> None:
-        """Wait for the end of `connect` or of an accepted handshake, and judge the peer."""
+        """Wait for the end of `connect` or of an accepted handshake, with the peer judged."""
         opening = self._opening
         if opening is None:
             return
-        if timeout == 0:
-            opening.wait(_AT_ONCE)
-            if not opening.done():
-                raise BlockingIOError(in_progress, os.strerror(in_progress))
+        if timeout == 0 and not opening.almost():
+            raise BlockingIOError(in_progress, os.strerror(in_progress))
         try:
-            self._await(opening, timeout, what="cannot connect")
-            self._judge()
+            traffic, self._peer, self._delegated = opening.finish(timeout)
         except BaseException:
             self._opening = None
             self._abandon()
             raise
         self._opening = None
-        self._traffic = self._opened()
-
-    def _opened(self) -> Through | Direct:
-        handle = self._handle
-        assert handle is not None
-        if self._names == ("tcp",):
-            return Direct(self._submit(handle.descriptor, what="cannot connect"), self._late)
-        return Through(handle, self._late, self._where, whole=_WHOLE.issuperset(self._names))
-
-    def _judge(self) -> None:
-        """No byte is handed out before this is over."""
-        if "gsi" not in self._names:
-            return
-        assert self._handle is not None
-        self._peer, self._delegated = self._submit(self._handle.peer, what="cannot tell who the peer is")
-        rule = self.options.rule(listens=self._listens)
-        if self._peer is None and not self.options.anonymous:
-            why = "it does not say who it is"
-        elif callable(rule) and not rule(self._peer):
-            why = "its name is refused"
-        else:
-            return
-        raise errors.CredentialError(
-            "cannot accept the peer", where=self._peer or self._where, why=why, fault="peer-refused"
-        )
+        self._traffic = traffic
 
     def bind(self, address: object) -> None:
         """Choose the address to listen at, or to connect from; host "" is any. A stack on udp begins to receive."""
-        self._usable()
+        self._calls.require()
         host, port = addresses.pair(address)
         if self._bound is not None or self._handle is not None:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
@@ -176,7 +141,7 @@ class XioSocket:
 
     def listen(self, backlog: int = 128) -> None:
         """Begin to listen, at the bound address or one of the system's choice."""
-        self._usable()
+        self._calls.require()
         if self._handle is not None or self._server is not None:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
         attributes = self.options.attributes(listens=True, address=self._bound or (None, 0), backlog=max(backlog, 0))
@@ -188,7 +153,7 @@ class XioSocket:
             finally:
                 stack.close()
 
-        server = self._submit(make, what="cannot listen")
+        server = self._calls.submit(make, what="cannot listen")
         self._server = server
         self._listens = True
         self._release = released_with(self, lambda: _drop(server))
@@ -199,10 +164,10 @@ class XioSocket:
         The new socket has the default time-out. Raises like `connect`; the listening socket goes on.
         """
         made = self.accept_early()
-        if self._timeout == 0:
+        if self._calls.timeout == 0:
             return made, None
         limit = self.options.handshake_timeout
-        made._finish_open(limit if self._timeout is None else min(self._timeout, limit))
+        made._finish_open(limit if self._calls.timeout is None else min(self._calls.timeout, limit))
         return made, made.getpeername()
 
     def accept_early(self, *, begin: bool = True) -> XioSocket:
@@ -210,16 +175,16 @@ class XioSocket:
         for their end. So one peer that is slow holds up no other. Without ``begin`` they wait for `begin`, and until
         then nothing can be done but `underlying` and `close`.
         """
-        self._usable()
+        self._calls.require()
         server = self._server
         if server is None:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-        with held(self._accepting, self._timeout):
-            handle = self._await(server.accept(), self._timeout, what="cannot accept a connection")
+        with held(self._accepting, self._calls.timeout):
+            handle = self._calls.wait(server.accept(), self._calls.timeout, what="cannot accept a connection")
         made = XioSocket([_written(layer) for layer in self._layers], self.options)
         made._listens = True
         attributes = self.options.attributes(listens=True)
-        stack = self._submit(lambda: Stack(self._layers, attributes), what="cannot accept a connection")
+        stack = self._calls.submit(lambda: Stack(self._layers, attributes), what="cannot accept a connection")
         made._unbegun = stack
         made._handle = handle
         made._release = released_with(made, lambda: _drop(handle))
@@ -229,7 +194,7 @@ class XioSocket:
 
     def begin(self) -> None:
         """Begin the handshakes of a connection that `accept_early` has left alone."""
-        self._usable()
+        self._calls.require()
         handle, stack, self._unbegun = self._handle, self._unbegun, None
         if handle is None or stack is None:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
@@ -237,11 +202,11 @@ class XioSocket:
 
     def underlying(self) -> socket.socket:
         """A socket of the system of its own for the same connection, on tcp: to look, before `begin`, at what comes."""
-        self._usable()
+        self._calls.require()
         handle = self._handle
         if handle is None:
             raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
-        copy = self._submit(lambda: os.dup(handle.descriptor()), what="cannot look at a connection")
+        copy = self._calls.submit(lambda: os.dup(handle.descriptor()), what="cannot look at a connection")
         return socket.socket(fileno=copy)
 
     # Data ------------------------------------------------------------------------------------------------------------
@@ -254,18 +219,18 @@ class XioSocket:
         """Send all. After a time-out nobody knows how much has been sent."""
         count = memoryview(data).nbytes
         if self._send(data, count, flags) < count:
-            raise self._late()
+            raise self._calls.late()
 
     def _send(self, data: Data, least: int, flags: int) -> int:
         traffic = self._ready(flags, 0)
-        return traffic.send(data, least, self._timeout) if least else 0
+        return traffic.send(data, least, self._calls.timeout) if least else 0
 
     def recv(self, bufsize: int, flags: int = 0) -> bytes:
         """Receive at most ``bufsize`` bytes, as many as there are; b"" at the end. MSG_WAITALL waits for all."""
         if bufsize < 0:
             raise ValueError("negative buffersize in recv")
         traffic = self._ready(flags, socket.MSG_WAITALL)
-        return traffic.receive(bufsize, bufsize if flags else 1, self._timeout) if bufsize else b""
+        return traffic.receive(bufsize, bufsize if flags else 1, self._calls.timeout) if bufsize else b""
 
     def recv_into(self, buffer: bytearray | memoryview, nbytes: int = 0, flags: int = 0) -> int:
         """Receive into a writable buffer, up to ``nbytes`` or its size; 0 at the end. MSG_WAITALL waits for all."""
@@ -274,14 +239,14 @@ class XioSocket:
         if nbytes < 0 or nbytes > len(view):
             raise ValueError("nbytes is negative or larger than the buffer")
         view = view[: nbytes or len(view)]
-        return traffic.receive_into(view, len(view) if flags else 1, self._timeout) if view else 0
+        return traffic.receive_into(view, len(view) if flags else 1, self._calls.timeout) if view else 0
 
     def makefile(
         self, mode: str = "r", buffering: int | None = None, *, encoding: str | None = None, errors: str | None = None,
         newline: str | None = None,
     ) -> io.IOBase:  # fmt: skip
         """A file over the socket, as ``socket.makefile`` makes it; the socket is closed when both are."""
-        self._usable()
+        self._calls.require()
         return open_stream(self, mode, buffering, encoding=encoding, errors=errors, newline=newline)
 
     # State -----------------------------------------------------------------------------------------------------------
@@ -296,30 +261,30 @@ class XioSocket:
         """Seconds that each of the following operations may take; None for no limit, 0 for at once or not at all."""
         if value is not None and value < 0:
             raise ValueError("Timeout value out of range")
-        self._timeout = None if value is None else float(value)
+        self._calls.timeout = None if value is None else float(value)
 
     def gettimeout(self) -> float | None:
         """What `settimeout` has set."""
-        return self._timeout
+        return self._calls.timeout
 
     def setblocking(self, flag: bool) -> None:
         """``settimeout(None)`` or ``settimeout(0)``."""
-        self._timeout = None if flag else 0.0
+        self._calls.timeout = None if flag else 0.0
 
     def getblocking(self) -> bool:
         """Whether operations may wait."""
-        return self._timeout != 0
+        return self._calls.timeout != 0
 
     @property
     def timeout(self) -> float | None:
         """What `settimeout` has set."""
-        return self._timeout
+        return self._calls.timeout
 
     def getsockname(self) -> Address:
         """The own address; before `listen` with the port that was asked for."""
-        self._usable()
+        self._calls.require()
         if self._server is not None:
-            return addresses.parse(self._submit(self._server.contact, what="cannot tell the address"))
+            return addresses.parse(self._calls.submit(self._server.contact, what="cannot tell the address"))
         if self._handle is None:
             host, port = self._bound or (None, 0)
             return host or "0.0.0.0", max(port, 0)  # noqa: S104 - this names an unbound address
@@ -333,7 +298,8 @@ class XioSocket:
     def _contact(self, *, remote: bool) -> Address:
         handle = self._handle
         assert handle is not None
-        return addresses.parse(self._submit(lambda: handle.contact(remote=remote), what="cannot tell the address"))
+        told = self._calls.submit(lambda: handle.contact(remote=remote), what="cannot tell the address")
+        return addresses.parse(told)
 
     @property
     def peer(self) -> str | None:
@@ -352,25 +318,25 @@ class XioSocket:
         handle = self._handle
         if self._names[0] != "tcp" or handle is None:
             raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
-        descriptor = self._submit(handle.descriptor, what="cannot shut down")
+        descriptor = self._calls.submit(handle.descriptor, what="cannot shut down")
         with socket.socket(fileno=os.dup(descriptor)) as copy:
             copy.shutdown(how)
 
     def close(self) -> None:
         """Close it, once the last file of `makefile` is closed too; what is in flight fails. Idempotent."""
-        self._closed = True
-        if not self._streams:
+        self._calls.closed = True
+        if not self._calls.streams:
             self._abandon()
 
     def detached(self) -> None:
         """Of the package: a file of `makefile` has been closed."""
-        self._streams -= 1
-        if self._closed and not self._streams:
+        self._calls.streams -= 1
+        if self._calls.over:
             self._abandon()
 
     def attached(self) -> None:
         """Of the package: a file of `makefile` has been opened."""
-        self._streams += 1
+        self._calls.streams += 1
 
     def _abandon(self) -> None:
         release, self._release = self._release, None
@@ -399,67 +365,22 @@ class XioSocket:
         self.close()
 
     def __repr__(self) -> str:
-        state = "closed" if self._closed else self._where or ("listening" if self._server else "new")
+        state = "closed" if self._calls.closed else self._calls.where or ("listening" if self._server else "new")
         return f"<XioSocket {','.join(self._names)} {state}>"
 
-    # Waiting ---------------------------------------------------------------------------------------------------------
-
-    def _usable(self) -> None:
-        if self._closed and not self._streams:
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    # Readiness -------------------------------------------------------------------------------------------------------
 
     def _ready(self, flags: int, known: int) -> Through | Direct:
         """The open connection, once its handshake is over."""
-        self._usable()
+        self._calls.require()
         if flags & ~known:
             raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
         if self._opening is not None:
-            self._finish_open(self._timeout)
+            self._finish_open(self._calls.timeout)
         if self._traffic is None:
             raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
         self._traffic.require()
         return self._traffic
-
-    def _late(self) -> OSError:
-        """The error for an operation that has not been done in its time, or whose socket was closed meanwhile."""
-        if engine().closed or (self._closed and not self._streams):
-            return OSError(errno.EBADF, os.strerror(errno.EBADF))
-        if self._timeout == 0:
-            return BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-        return TimeoutError("timed out")
-
-    def _submit(self, call: Callable[[], T], *, what: str) -> T:
-        with quiet_at_exit:
-            return self._result(engine().submit(call), what)
-
-    def _await(self, operation: Operation, timeout: float | None, *, what: str) -> Any:
-        """The result of an operation; at its end, or when the time is over, it is no longer in flight."""
-        limit = _AT_ONCE if timeout == 0 else timeout
-        with quiet_at_exit:
-            try:
-                operation.wait(limit)
-            except BaseException:
-                operation.cancel()
-                operation.wait()
-                raise
-            if not operation.done():
-                operation.cancel()
-                operation.wait()
-                if isinstance(operation.exception(), OperationCancelled | GlobusError):
-                    raise self._late()
-            return self._result(operation, what)
-
-    def _result(self, future: Future[T], what: str) -> T:
-        try:
-            return future.result()
-        except OperationCancelled as error:
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF)) from error
-        except EngineError as error:
-            if not self._closed:
-                raise
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF)) from error  # closed while this was on its way
-        except GlobusError as error:
-            raise translated(error, what=what, where=self._where) from error
 
 
 def _drop(native: XioHandle | XioServer) -> None:
