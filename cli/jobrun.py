@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 _PATIENCE = 5.0
 #: Where a job that is left alone sends its output: to nobody, so that it keeps it until it is picked up.
 NOWHERE = "https://localhost:1"
+# One that was cancelled gets this long to end: what its job manager is about, such as a transfer, it does not give up.
+_ENDING = 15.0
+# How often is looked whether a signal has come, in seconds.
+_TICK = 0.5
 # In these a job may still need files of ours.
 _BEGINNING = (State.UNSUBMITTED, State.STAGE_IN)
 
@@ -232,17 +236,29 @@ class Run:
         return self._ended(event.failure)
 
     def _events(self, job: Job) -> Iterator[Event]:
-        rest = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
-        try:
-            yield from job.events(rest)
-        except TimeoutError as over:
-            why = f"it has not ended within {self._manner.timeout:g} s"
-            if not self._manner.leaves:
-                job.cancel()
-                why += ", and was cancelled"
-            raise errors.DeadlineExceeded(
-                "cannot wait for the job", where=job.contact, why=why, fault="deadline"
-            ) from over
+        limit = None
+        while True:
+            try:
+                yield from job.events(_TICK)
+                return
+            except TimeoutError as over:
+                now = time.monotonic()
+                if self._interrupted:
+                    limit = limit or now + _ENDING
+                if limit is not None and now > limit:
+                    self._output.note(
+                        f"{job.contact}: {_ENDING:g} s after the cancellation, its job manager is busy with it"
+                    )
+                    raise errors.Cancelled("the job has not ended", where=job.contact) from over
+                if self._deadline is not None and now > self._deadline:
+                    raise self._late(job) from over
+
+    def _late(self, job: Job) -> errors.Error:
+        why = f"it has not ended within {self._manner.timeout:g} s"
+        if not self._manner.leaves:
+            job.cancel()
+            why += ", and was cancelled"
+        return errors.DeadlineExceeded("cannot wait for the job", where=job.contact, why=why, fault="deadline")
 
     def _ended(self, error: GramError | None) -> int | None:
         """The end: an exit status, or the error to show."""

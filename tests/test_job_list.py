@@ -221,8 +221,9 @@ def test_jobs_are_managed_by_their_numbers(env: dict[str, str], contact: str, ga
     run(env, "pyglobusrun", "--detach", "-r", contact, "--", "sh", "-c", f"read x <{gate}")
     run(env, "pyglobus", "job", "renew", "1")
     held = run(env, "pyglobus", "job", "hold", "1", check=False)
-    assert held.returncode != 0, "the fork job manager cannot"
+    assert held.returncode == 69, "the fork job manager cannot"
     assert "cannot signal suspend" in held.stderr
+    assert "\nhint: the scheduler's own commands may" in held.stderr
     wrong = run(env, "pyglobus", "job", "signal", "1", "nonsense", check=False)
     assert (wrong.returncode, "suspend, resume" in wrong.stderr) == (2, True)
     assert run(env, "pyglobus", "job", "forget", "1", check=False).returncode == 2

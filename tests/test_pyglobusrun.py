@@ -13,7 +13,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -24,7 +23,6 @@ import pytest
 from pyglobus.cli.mishaps import MISHAPS
 from pyglobus.core.sandbox import Sandbox
 from pyglobus.core.x509.proxytype import LIMITED
-from tests.pace import PROMPT
 
 OURS = str(Path(sys.executable).with_name("pyglobusrun"))
 THEIRS = "globusrun"
@@ -301,45 +299,6 @@ def test_the_port_of_a_contact_is_2119_unless_it_is_given(jobs: Sandbox) -> None
             assert pinged.result().returncode == 1, form
 
 
-@pytest.mark.parametrize("signals", [1, 2])
-def test_ctrl_c_before_there_is_a_job(signals: int, jobs: Sandbox, tmp_path: Path) -> None:
-    """While the description is read; and twice, while the gatekeeper is silent."""
-    fifo = tmp_path / "description"
-    os.mkfifo(fifo)
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        where = f"localhost:{silent.getsockname()[1]}"
-        what = ("-f", str(fifo)) if signals == 1 else ("--", "true")
-        process = subprocess.Popen([OURS, "-r", where, *what], env=jobs.env, stderr=subprocess.PIPE)
-        if signals == 1:
-            os.close(os.open(fifo, os.O_WRONLY))  # it is there
-            held = os.open(fifo, os.O_RDWR)
-        else:
-            connection, _ = silent.accept()
-        for _ in range(signals):
-            process.send_signal(signal.SIGINT)
-            time.sleep(0.3)
-        begun = time.monotonic()
-        process.communicate(timeout=60)
-        assert (process.returncode, time.monotonic() - begun < PROMPT) == (-signal.SIGINT, True)
-        if signals == 1:
-            os.close(held)
-        else:
-            connection.close()
-
-
-def test_ctrl_c_while_files_are_staged_in_ends_the_job(jobs: Sandbox, contact: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        stage = f"(file_stage_in=(http://localhost:{silent.getsockname()[1]}/x y))"
-        command = [OURS, "--format", "jsonl", "-r", contact, f"&{_TRUE}{stage}"]
-        process = subprocess.Popen(command, env=jobs.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        assert process.stdout is not None
-        assert json.loads(process.stdout.readline())["state"] == "STAGE_IN"
-        process.send_signal(signal.SIGINT)
-        rest, _ = process.communicate(timeout=60)
-    assert process.returncode == -signal.SIGINT
-    assert json.loads(rest.splitlines()[-1])["state"] == "FAILED"
-
-
 def test_states_are_watched(jobs: Sandbox, contact: str) -> None:
     """On lines; and on a terminal in a view that the job's output does not get into."""
     done = run(jobs, "--watch", "-r", contact, "--", "echo", "out")
@@ -355,17 +314,6 @@ def test_states_are_watched(jobs: Sandbox, contact: str) -> None:
     child.close()
     assert child.exitstatus == 0
     assert "Traceback" not in str(child.before)
-
-
-def test_ctrl_c_cancels_the_job(jobs: Sandbox, contact: str, gate: Path) -> None:
-    command = [OURS, "--format", "jsonl", "-r", contact, "--", "sh", "-c", f"read x <{gate}"]
-    with subprocess.Popen(command, env=jobs.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        active(process)
-        process.send_signal(signal.SIGINT)
-        rest, _ = process.communicate(timeout=60)
-    assert process.returncode == -signal.SIGINT
-    last = json.loads(rest.splitlines()[-1])
-    assert (last["state"], last["failure"]["code"]) == ("FAILED", 8)
 
 
 def test_ctrl_c_leaves_the_job_where_that_is_asked(jobs: Sandbox, contact: str, gate: Path) -> None:

@@ -31,6 +31,7 @@ _KINDS: dict[type[errors.Error], tuple[str, ...]] = {
     errors.DataError: ("STAGE_IN_FAILED", "STAGE_OUT_FAILED", "STAGING_EXECUTABLE", "STAGING_STDIN", "STDIO_SIZE"),
     errors.Cancelled: ("USER_CANCELLED", "SYSTEM_CANCELLED"),
     errors.CannotCreate: ("OPENING_STDOUT", "OPENING_STDERR"),
+    errors.Unsupported: ("UNIMPLEMENTED",),
     errors.ProtocolError: (
         *("PROTOCOL_FAILED", "VERSION_MISMATCH", "HTTP_FRAME_FAILED", "HTTP_UNFRAME_FAILED", "HTTP_PACK_FAILED"),
         "HTTP_UNPACK_FAILED",

@@ -77,6 +77,8 @@ class Job:
         self._events: deque[Event] = deque()
         #: The last event.
         self.last: Event | None = None
+        # When something was last heard of it, or asked.
+        self._news = time.monotonic()
         if told:
             listener.claim(self.contact, self._heard)
 
@@ -86,7 +88,8 @@ class Job:
         return None if self.last is None else self.last.state
 
     def events(self, timeout: float | None = None, *, silence: float = SILENCE) -> Iterator[Event]:
-        """Each state as it comes, up to the final one. Raises TimeoutError after ``timeout`` seconds.
+        """Each state as it comes, up to the final one. Raises TimeoutError after ``timeout`` seconds; it can be called
+        again then.
 
         After ``silence`` seconds without news the job manager is asked. One that knows nothing of the job has seen its
         end and forgotten how it was (only with two-phase commit it remembers): then the job counts as done. Raises
@@ -94,12 +97,14 @@ class Job:
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
-            event = self._next(min(silence, _rest(deadline)))
+            quiet = max(0.0, self._news + silence - time.monotonic())
+            event = self._next(min(quiet, _rest(deadline)))
+            if event is None and time.monotonic() >= self._news + silence:
+                event = self.ask()
             if event is None:
                 if deadline is not None and time.monotonic() >= deadline:
                     raise TimeoutError
-                event = self.ask()
-            if event is not None:
+            else:
                 yield event
                 if event.state.final:
                     return
@@ -168,6 +173,7 @@ class Job:
     def _next(self, seconds: float) -> Event | None:
         with self._changed:
             if self._changed.wait_for(lambda: bool(self._events), seconds):
+                self._news = time.monotonic()
                 return self._events.popleft()
         return None
 
@@ -175,6 +181,7 @@ class Job:
         """What the job manager says when it is asked; None if it is nothing new. One that does not know the job counts
         as its end, as in `events`.
         """
+        self._news = time.monotonic()
         try:
             found = status(self.contact, self._delegation)
         except GramError as error:

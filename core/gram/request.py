@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pyglobus.core import errors
+from pyglobus.core.gram.errors import CODES, GramError, of_code
 from pyglobus.ffi import gram
 from pyglobus.ffi.engine import engine
 from pyglobus.ffi.future import Future
@@ -87,7 +88,13 @@ def signal(
     """Send a job manager one of `SIGNALS`, whose argument depends on it."""
     if name not in gram.SIGNALS:
         raise errors.UsageError("no such signal", where=name, why=f"there are {', '.join(SIGNALS)}")
-    _answer(gram.signal(job, name, argument, using), f"cannot signal {name} to the job", job, timeout)
+    try:
+        _answer(gram.signal(job, name, argument, using), f"cannot signal {name} to the job", job, timeout)
+    except GramError as error:
+        if error.code == CODES["UNIMPLEMENTED"]:
+            error.why = "its job manager does not know how"
+            error.hint = "the scheduler's own commands may, on its machine (Slurm: scontrol)"
+        raise
 
 
 def refresh(job: str, using: Delegation = USUAL, *, timeout: float | None = None) -> None:
@@ -127,8 +134,6 @@ def _answer(future: Future[Any], what: str, where: str | None, timeout: float | 
 
 def translated(failure: gram.GramFailure, *, what: str, where: str | None) -> errors.Error:
     """The error to raise for one of the library."""
-    from pyglobus.core.gram.errors import of_code
-
     if isinstance(failure, gram.NoCredential):
         return _no_credential(failure, what)
     error = of_code(failure.code, str(failure), what=what, where=where)
