@@ -15,9 +15,7 @@ from typing import TYPE_CHECKING
 from pyglobus.cli import jobs, signals
 from pyglobus.cli.watch import Watch, writer
 from pyglobus.core import errors, gram
-from pyglobus.core.gass.sink import Sink
-from pyglobus.core.gram import Event, GramError, Job, State, care, description, restart
-from pyglobus.core.gram.depot import Depot
+from pyglobus.core.gram import Event, GramError, Job, State, care, description
 from pyglobus.core.gram.errors import CODES
 from pyglobus.core.gram.outlet import Outlet, Paths
 
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from pyglobus.cli.manner import Manner
     from pyglobus.cli.output import Output
     from pyglobus.core.gram import Delegation
+    from pyglobus.core.gram.depot import Depot
     from pyglobus.core.gram.records import Record, Records
     from pyglobus.core.rsl.tree import Boolean
 
@@ -34,6 +33,8 @@ _PATIENCE = 5.0
 NOWHERE = "https://localhost:1"
 # One that was cancelled gets this long to end: what its job manager is about, such as a transfer, it does not give up.
 _ENDING = 15.0
+# So often the job manager of a job that is followed is replaced, before that is an error.
+_LOSSES = 3
 # How often is looked whether a signal has come, in seconds.
 _TICK = 0.5
 # In these a job may still need files of ours.
@@ -55,6 +56,9 @@ class Run:
         self._complete: Callable[[], object] | None = None
         self._interrupted = False
         self._job: Job | None = None
+        # Where the job's output is taken; and how often its job manager has been lost.
+        self._server: str | None = None
+        self._losses = 0
 
     def submit(self, contact: str, request: Boolean, delegation: Delegation, title: str) -> int | None:
         """Submit a job and follow it."""
@@ -62,10 +66,10 @@ class Run:
         with contextlib.ExitStack() as stack:
             if self._watch is not None:
                 stack.enter_context(self._watch)
-            server = NOWHERE if manner.detached else None
+            self._server = NOWHERE if manner.detached else None
             if manner.reads != () or (manner.serves and not manner.detached):
-                server = self._served(stack).url
-            request = description.prepared(request, manner.wishes, Paths.of(), server)
+                self._server = self._served(stack).url
+            request = description.prepared(request, manner.wishes, Paths.of(), self._server)
             if not manner.leaves:
                 stack.enter_context(signals.cancelling(self._interrupt))
             submission = gram.Submission(contact, request, delegation)
@@ -89,13 +93,13 @@ class Run:
                 number = None if self._record is None else self._record.number
                 self._output.result("submitted", {"contact": job.contact, "number": number}, job.contact)
                 self._output.flush()
-            return self._follow(job)
+            return self._follow()
 
     def pick_up(self, contact: str) -> int | None:
         """Follow a job of which nothing is known but its contact."""
         from pyglobus.core.gram import listener, request
 
-        job = self._job = Job(contact)
+        self._job = Job(contact)
         with contextlib.suppress(GramError):  # then it is asked now and then
             request.register(contact, listener.address())
         event = jobs.state(contact)
@@ -103,7 +107,7 @@ class Run:
             self._output.note("its job manager does not know it any more, nor how it has ended")
         event = event or Event(State.DONE, time.time(), asked=True)
         self._heard(event)
-        return self._ended(event.failure) if event.state.final else self._follow(job)
+        return self._ended(event.failure) if event.state.final else self._follow()
 
     def take_over(self, record: Record, outlet: Outlet, complete: Callable[[], object]) -> int | None:
         """Follow a job that was kept; its output comes whole, to ``outlet``. When all is there, ``complete`` is called,
@@ -115,50 +119,38 @@ class Run:
         with contextlib.ExitStack() as stack:
             if self._watch is not None:
                 stack.enter_context(self._watch)
-            depot = self._served(stack)
+            self._server = self._served(stack).url
             if not self._manner.leaves:
                 stack.enter_context(signals.cancelling(self._interrupt))
             for last in (False, False, True):
-                job = self._picked_up(record, depot.url, outlet.paths)
+                self._pick_up()
                 try:
-                    return self._follow(job)
+                    return self._follow()
                 except GramError as error:
                     # It had begun to deliver to where nobody was before it heard of us.
                     if last or error.code not in care.DELIVERY:
                         raise
+                    record.restarted = True
         return None
 
     def writer(self, fd: int) -> Callable[[bytes], object]:
         """What writes the output of the job to a descriptor of ours."""
         return writer(self._watch, fd)
 
-    def _picked_up(self, record: Record, server: str, paths: Paths) -> Job:
+    def _pick_up(self) -> None:
         assert self._records is not None
-        assert record.contact is not None
-        wanted = restart.description(record.contact, record.description, server, paths)
-        using = gram.delegation(full=record.full)
-        try:
-            job = restart.pick_up(record.gatekeeper, wanted, using, timeout=self._manner.timeout)
-        except GramError as error:
-            if error.code != CODES["NO_STATE_FILE"]:
-                raise
-            record.closed = True
-            self._records.save(record)
-            why = "its job manager has forgotten it"
-            raise errors.NotFound("cannot pick up the job", where=record.contact, why=why) from error
-        self._job = job
-        job.two_phase = True
-        record.contact = job.contact
-        self._records.save(record)
+        assert self._record is not None
+        assert self._server is not None
+        assert self._outlet is not None
+        limit = self._manner.timeout
+        self._job = care.pick_up(self._records, self._record, self._server, self._outlet.paths, timeout=limit)
         if self._interrupted:
-            job.cancel_soon()
-        return job
+            self._job.cancel_soon()
 
     def _served(self, stack: contextlib.ExitStack) -> Depot:
         """The server for what the job sends and reads, in ``stack``."""
         manner = self._manner
-        sinks = {name: Sink.of_descriptor(fd, lines=True) for name, fd in (("stdout", 1), ("stderr", 2))}
-        depot = Depot(reads=manner.reads, writes=manner.writes, **(sinks if manner.wishes.shows else {}))
+        depot = jobs.depot(manner)
         if self._outlet is None:
             self._outlet = Outlet(self.writer(1), self.writer(2)) if manner.wishes.shows else Outlet(None, None)
         depot.admit(self._outlet)
@@ -186,47 +178,58 @@ class Run:
                     why = "the gatekeeper does not answer; the job may have been submitted all the same"
                     raise errors.DeadlineExceeded("cannot submit the job", where=contact, why=why) from over
 
-    def _follow(self, job: Job) -> int | None:
+    def _follow(self) -> int | None:
         manner = self._manner
         if manner.fast:
             return None
-        for event in self._events(job):
+        for event in self._events():
             if self._interrupted and event.state.final:
                 self._say("Cancelling job...")
+            if event.state is State.DONE and not self._interrupted:
+                self._fetch()
             if self._outlet is not None and self._outlet.status is not None:
                 event = event._replace(exit_code=self._outlet.status)
             if self._record is not None and care.undelivered(self._record, event):
                 return None if manner.detached else self._undelivered(self._record, event)
             self._heard(event)
             if event.state.final:
-                return self._final(job, event)
+                return self._final(event)
             if manner.detached and event.state not in _BEGINNING:
                 return None
             if manner.batch and event.state not in _BEGINNING:
+                assert self._job is not None
                 with contextlib.suppress(GramError):
-                    job.leave()
+                    self._job.leave()
                 return None
         return None
 
-    def _final(self, job: Job, event: Event) -> int | None:
+    def _final(self, event: Event) -> int | None:
+        assert self._job is not None
         self._output.flush()
-        lost = event.failure is None and self._lost()
-        if self._complete is not None and not lost:
+        if self._complete is not None:
             self._complete()
-        if job.two_phase:
+        if self._job.two_phase:
             with contextlib.suppress(GramError):  # it forgets the job later by itself
-                job.commit_end()
+                self._job.commit_end()
         self._close()
-        if lost:
-            why = "a job manager that follows one which was killed loses it"
-            raise errors.DataError("the output of the job has not arrived", where=job.contact, why=why)
         return self._ended(event.failure) or self._propagated(event)
 
-    def _lost(self) -> bool:
-        """Whether a job that was picked up has ended without its output."""
-        if self._complete is None or self._outlet is None or self._record is None:
-            return False
-        return self._outlet.misses(self._record.description)
+    def _fetch(self) -> None:
+        """The job has ended. If it was picked up, and has not sent all, another one does."""
+        record, outlet = self._record, self._outlet
+        picked_up = self._complete is not None or self._losses
+        if not picked_up or record is None or outlet is None or not care.lost(record, outlet):
+            return
+        assert self._server is not None
+        self._output.detail("the job manager has lost the output of the job; another job fetches it")
+        over = self._deadline
+        try:
+            care.fetch(record, self._server, outlet.paths,
+                       lambda: self._interrupted or (over is not None and time.monotonic() > over))  # fmt: skip
+        except errors.DataError as error:
+            error.hint = f"to try again: pyglobus job output {record.number}"
+            self._heard(Event(State.STAGE_OUT, time.time()))
+            raise
 
     def _undelivered(self, record: Record, event: Event) -> int | None:
         """The job has ended, and its output has not come; it keeps it."""
@@ -235,30 +238,30 @@ class Run:
         self._heard(event._replace(state=State.STAGE_OUT, failure=None))
         return self._ended(event.failure)
 
-    def _events(self, job: Job) -> Iterator[Event]:
+    def _events(self) -> Iterator[Event]:
         limit = None
         while True:
+            assert self._job is not None
             try:
-                yield from job.events(_TICK)
+                yield from self._job.events(_TICK)
                 return
             except TimeoutError as over:
                 now = time.monotonic()
                 if self._interrupted:
                     limit = limit or now + _ENDING
                 if limit is not None and now > limit:
-                    self._output.note(
-                        f"{job.contact}: {_ENDING:g} s after the cancellation, its job manager is busy with it"
-                    )
-                    raise errors.Cancelled("the job has not ended", where=job.contact) from over
+                    where = self._job.contact
+                    self._output.note(f"{where}: {_ENDING:g} s after the cancellation, its job manager is busy with it")
+                    raise errors.Cancelled("the job has not ended", where=where) from over
                 if self._deadline is not None and now > self._deadline:
-                    raise self._late(job) from over
-
-    def _late(self, job: Job) -> errors.Error:
-        why = f"it has not ended within {self._manner.timeout:g} s"
-        if not self._manner.leaves:
-            job.cancel()
-            why += ", and was cancelled"
-        return errors.DeadlineExceeded("cannot wait for the job", where=job.contact, why=why, fault="deadline")
+                    raise jobs.late(self._job, self._manner) from over
+            except GramError as error:
+                record, takes = self._record, self._outlet is not None and not self._manner.detached
+                kept = record is not None and record.kept and takes
+                if error.code not in care.GONE or not kept or self._losses == _LOSSES:
+                    raise
+                self._losses += 1
+                self._pick_up()
 
     def _ended(self, error: GramError | None) -> int | None:
         """The end: an exit status, or the error to show."""

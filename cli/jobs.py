@@ -13,7 +13,10 @@ from pyglobus.core.gram import Event, GramError, State
 from pyglobus.core.gram.errors import CODES
 
 if TYPE_CHECKING:
+    from pyglobus.cli.manner import Manner
     from pyglobus.cli.output import Output
+    from pyglobus.core.gram import Job
+    from pyglobus.core.gram.depot import Depot
     from pyglobus.core.gram.records import Record, Records
 
 
@@ -85,6 +88,24 @@ def lines(event: Event) -> str:
         return ""
     more = f"\nexit code: {event.exit_code}" if event.state is State.DONE and event.exit_code is not None else ""
     return f"GLOBUS_GRAM_PROTOCOL_JOB_STATE_{event.state}{more}"
+
+
+def depot(manner: Manner) -> Depot:
+    """The server for what jobs send and read that are run in this manner."""
+    from pyglobus.core.gass.sink import Sink
+    from pyglobus.core.gram.depot import Depot
+
+    plain = [Sink.of_descriptor(fd, lines=True) if manner.wishes.shows else None for fd in (1, 2)]
+    return Depot(reads=manner.reads, writes=manner.writes, stdout=plain[0], stderr=plain[1])
+
+
+def late(job: Job, manner: Manner) -> errors.Error:
+    """What is told of a job that has not ended in time; it is cancelled, if it is not to be left."""
+    why = f"it has not ended within {manner.timeout:g} s"
+    if not manner.leaves:
+        job.cancel()
+        why += ", and was cancelled"
+    return errors.DeadlineExceeded("cannot wait for the job", where=job.contact, why=why, fault="deadline")
 
 
 def records(output: Output) -> Records | None:

@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING
 from pyglobus.cli import jobs, signals
 from pyglobus.cli.watch import Watch, writer
 from pyglobus.core import errors
-from pyglobus.core.gass.sink import Sink
 from pyglobus.core.gram import Job, description
-from pyglobus.core.gram.depot import Depot
 from pyglobus.core.gram.multi import Part, Several, Told
 from pyglobus.core.gram.outlet import Lines, Outlet, Paths
 from pyglobus.core.rsl.tree import Relation
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
     from pyglobus.cli.manner import Manner
     from pyglobus.cli.output import Output
     from pyglobus.core.gram import Delegation
+    from pyglobus.core.gram.depot import Depot
     from pyglobus.core.gram.records import Record, Records
 
 
@@ -85,9 +84,7 @@ class MultiRun:
         return Outlet(made[0], made[1], Paths.of(number))
 
     def _served(self, stack: contextlib.ExitStack) -> Depot:
-        manner = self._manner
-        plain = [Sink.of_descriptor(fd, lines=True) if manner.wishes.shows else None for fd in (1, 2)]
-        depot = Depot(reads=manner.reads, writes=manner.writes, stdout=plain[0], stderr=plain[1])
+        depot = jobs.depot(self._manner)
         for outlet in self._outlets:
             depot.admit(outlet)
         stack.enter_context(depot)

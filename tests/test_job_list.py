@@ -192,29 +192,81 @@ def test_a_job_outlives_its_job_manager(env: dict[str, str], contact: str, jobs:
     assert run(env, "pyglobus", "job", "output", "1").stdout == "done\n"
 
 
-def test_output_that_a_killed_job_manager_has_lost_is_told(
-    env: dict[str, str], contact: str, jobs: Sandbox, gate: Path
-) -> None:
-    """The next one has another port, and goes on with the job; but it sends the output nowhere, and says DONE. As
-    --detach returns when the job has begun, the next one does not begin it anew.
-    """
-    script = f"echo began >>list-began; read x <{gate}; echo done"
-    found = run(env, "pyglobusrun", "--detach", "-r", contact, "--", "sh", "-c", script)
-    assert job(env)["state"] == "ACTIVE"
+def kill_managers(jobs: Sandbox) -> int:
+    """End all job managers at once; how many there were."""
     marked = [process.pid for process in processes.marked(MARK, str(jobs.directory))]
     managers = [pid for pid in marked if b"globus-job-manager\0" in Path(f"/proc/{pid}/cmdline").read_bytes()]
     for pid in managers:
         os.kill(pid, signal.SIGKILL)
-    told = job(env, "status", "1")
-    assert (len(managers), told["state"]) == (1, "ACTIVE")
-    assert told["contact"] != found.stdout.strip()
-    gate.write_text("go\n")
-    done = run(env, "pyglobus", "job", "output", found.stdout.strip(), check=False)
-    assert (done.returncode, done.stdout, "has not arrived" in done.stderr) == (74, "", True)
-    assert job(env)["state"] == "DONE"
+    return len(managers)
+
+
+def there(jobs: Sandbox, contact: object) -> Iterator[Path]:
+    """What of the output of a job lies in its directory."""
+    name = "/".join(str(contact).split("/")[3:5]).replace("/", ".")
+    return (jobs.data_dir / ".globus" / "job").glob(f"*/{name}/std*")
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_the_output_of_a_job_is_whole_though_it_and_its_job_manager_were_left_and_killed(
+    ended: bool, env: dict[str, str], contact: str, jobs: Sandbox, gate: Path, tmp_path: Path
+) -> None:
+    """The submitter by kill -9, and then all job managers, while the job runs and after its end. The next one sends the
+    output nowhere, and says DONE: another job fetches it, with the exit status and the file.
+    """
+    script = f"echo began >>list-began; echo before; read x <{gate}; echo after; echo err >&2; echo file >made; exit 7"
+    options = ("--propagate-exit", "--stage-out", f"made={tmp_path}/back")
+    killed(env, *options, "-r", contact, "--", "sh", "-c", script)
+    first = job(env)["contact"]
+    if ended:
+        gate.write_text("go\n")
+        wait_until(lambda: undelivered(env))
+    assert kill_managers(jobs) == 1
+    if not ended:
+        told = job(env, "status", "1")
+        assert (told["state"], told["contact"] == first) == ("ACTIVE", False)
+        gate.write_text("go\n")
+    done = run(env, "pyglobus", "job", "output", str(first), check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (7, "before\nafter\n", "err\n")
+    assert (tmp_path / "back").read_text() == "file\n"
+    told = job(env)
+    assert (told["state"], told["exit_code"], told["failure"]) == ("DONE", 7, None)
+    again = run(env, "pyglobus", "job", "output", "1", check=False)
+    assert (again.returncode, again.stdout, again.stderr) == (7, "before\nafter\n", "err\n")
     began = jobs.data_dir / "list-began"
     assert began.read_text() == "began\n"
     began.unlink()
+    (jobs.data_dir / "made").unlink()
+    wait_until(lambda: not list(there(jobs, first)))  # when it is here
+
+
+def test_a_job_that_is_followed_survives_its_job_manager(
+    env: dict[str, str], contact: str, jobs: Sandbox, gate: Path
+) -> None:
+    """The gatekeeper is asked for a new one as soon as it is missed."""
+    script = f"echo before; read x <{gate}; echo after; exit 42"
+    command = [str(BIN / "pyglobusrun"), "--live", "--propagate-exit", "-r", contact, "--", "sh", "-c", script]
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "before\n"
+        assert kill_managers(jobs) == 1
+        gate.write_text("go\n")
+        out, err = process.communicate(timeout=100)
+    assert (process.returncode, out, err) == (42, "after\n", "")
+
+
+def test_output_that_is_gone_is_told(env: dict[str, str], contact: str, jobs: Sandbox, gate: Path) -> None:
+    """With the job manager that was to send it, and from the disk."""
+    run(env, "pyglobusrun", "--detach", "-r", contact, "--", "sh", "-c", f"read x <{gate}; echo done")
+    assert kill_managers(jobs) == 1
+    told = job(env, "status", "1")
+    gate.write_text("go\n")
+    for path in there(jobs, told["contact"]):
+        path.unlink()
+    done = run(env, "pyglobus", "job", "output", "1", check=False)
+    assert (done.returncode, done.stdout, "has not arrived" in done.stderr) == (74, "", True)
+    assert done.stderr.endswith("hint: to try again: pyglobus job output 1\n")
+    assert job(env)["state"] == "STAGE_OUT"
 
 
 def test_jobs_are_managed_by_their_numbers(env: dict[str, str], contact: str, gate: Path) -> None:

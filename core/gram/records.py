@@ -35,7 +35,8 @@ class Record:
     """What is known of one job.
 
     ``contact`` is None until its job manager has it. ``kept`` tells that it can be picked up with its output, which
-    ``part`` says the paths of (`pyglobus.core.gram.outlet.Paths.of`); ``reads`` and ``writes`` are the files of ours
+    ``part`` says the paths of (`pyglobus.core.gram.outlet.Paths.of`); ``restarted`` tells that what is to be staged out
+    at its end may be forgotten (`pyglobus.core.gram.salvage`). ``reads`` and ``writes`` are the files of ours
     that it may read and write, None for all that we may. ``states`` are states and their times, in seconds since the
     epoch. ``failure`` has ``code``, ``name`` and ``why``. With ``closed`` nothing more is to be had of it.
     """
@@ -49,6 +50,7 @@ class Record:
     label: str | None = None
     part: int = 0
     kept: bool = False
+    restarted: bool = False
     full: bool = False
     propagates: bool = False
     reads: list[str] | None = field(default_factory=list)

@@ -20,6 +20,9 @@ from pyglobus.core.rsl.tree import Boolean, Relation, Simple, Value, literal, re
 # calls failed, the job manager brings nothing back.
 _STATUS = '"$@"; status=$?; echo $status >"$0" && exit 0; exit $status'
 
+#: Where the status lies there: beside the output, in the directory that the job manager keeps for the job.
+STATUS_FILE = variable("GLOBUS_CACHED_STDOUT") + ".status"
+
 # How long a server that has all may take to say so, in seconds.
 _GRACE = 10
 
@@ -59,12 +62,9 @@ def with_status(request: Boolean, place: Simple) -> Boolean:
     Raises `errors.UsageError` for a request that is not one program in one process.
     """
     program = _program(request, "cannot tell the exit status")
-    file = variable("SCRATCH_DIRECTORY") + "/status"
     stages = tuple(value for each in request.relations("file_stage_out") for value in each.values)
-    made = [relation("file_stage_out", [file, place], *stages)]
-    if not any(request.relations("scratch_dir")):
-        made.append(relation("scratch_dir", variable("HOME")))
-    return _around(request, (literal(_STATUS), file), program, made)
+    made = [relation("file_stage_out", [STATUS_FILE, place], *stages)]
+    return _around(request, (literal(_STATUS), STATUS_FILE), program, made)
 
 
 def with_live(request: Boolean, server: str, stdout: str, stderr: str) -> Boolean:
@@ -99,6 +99,6 @@ def _around(
         Relation("arguments", "=", (literal("-c"), *script, *program)),
         *further,
     ]
-    replaced = {each.name for each in made if each.name != "scratchdir"}
+    replaced = {each.name for each in made}
     kept = (each for each in request.operands if not (isinstance(each, Relation) and each.name in replaced))
     return Boolean("&", (*kept, *made))
