@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from pyglobus.core import errors
 from pyglobus.core.rls import Client, Configuration, ObjectType, bloom, configuration, filters
+from pyglobus.core.rls.databasename import is_url
 from pyglobus.core.rls.feed import Feed
 from pyglobus.core.rls.server import Server
 from tests.cluster import Cluster
@@ -90,10 +91,11 @@ def test_so_many_are_said_to_be_there_that_are_not(hashes: int, expected: float)
 
 
 def test_a_catalogue_sends_filters(tmp_path: Path, place: str) -> None:
+    catalogue = place if is_url(place) else str(tmp_path / "catalogue.db")
     with (
         plain(tmp_path, "index", rli_server=True, rli_dbname=place) as index,
         plain(tmp_path, "other", rli_server=True) as other,
-        plain(tmp_path, "one", lrc_server=True, lrc_update_bf=1, lrc_update_retry=1) as one,
+        plain(tmp_path, "one", lrc_server=True, lrc_dbname=catalogue, lrc_update_bf=1, lrc_update_retry=1) as one,
         Client(index.url) as asked,
         Client(other.url) as second,
         Client(one.url) as client,

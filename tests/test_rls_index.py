@@ -17,6 +17,7 @@ from pyglobus.core.rls.feed import PAGE, Feed
 from pyglobus.core.rls.index import Index
 from pyglobus.core.rls.requests import DONE
 from pyglobus.core.rls.results import Refusal
+from pyglobus.core.rls.schema import Schema
 from pyglobus.core.rls.server import Server
 from pyglobus.core.rls.store import Store
 from tests.pace import PROMPT
@@ -70,6 +71,22 @@ def test_many_updates_against_a_model(index: Index) -> None:
         expected = {(name, lrc) for lrc, known in model.items() for name in known}
         assert rows(index) == expected
         assert index.counts() == (len({name for name, _ in expected}), len(model), len(expected))
+
+
+def test_an_index_of_an_earlier_version_keeps_what_it_knows(place: str) -> None:
+    opened(place, Schema("rli", schema.RLI.versions[:1])).prepare()
+    database = opened(place, schema.RLI).connect(reading=False)
+    for table, *row in (("t_lfn", 1, "a"), ("t_lrc", 1, ONE, 5, 60, 3), ("t_map", 1, 1, 3)):
+        database.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)
+    database.close()
+    opened(place, schema.RLI).prepare()
+    database = opened(place, schema.RLI).connect(reading=False)
+    found = Index(database)
+    assert found.lookup("a") == [("a", ONE)]
+    assert found.routes() == [(ONE, 60, (), False)]
+    assert found.expire(50, 1000.0) == found.expire(50, 1071.0) == []
+    assert found.expire(50, 1073.0) == [ONE], "silent since it was opened"
+    database.close()
 
 
 def test_only_the_latest_update_of_a_catalogue_counts(index: Index) -> None:
