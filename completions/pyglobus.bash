@@ -320,7 +320,7 @@ _pyglobus_table() {
         ;;
     'rls query')
         verbs=''
-        options='-i --input --file -s --sql -u --unix -c --clear -d --decorated -v --copy --register --register-at --stats -l --limit -t --timeout --server --subject -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -version --version -versions --versions -usage --usage -h -help --help'
+        options='-i --input --file -s --sql -u --unix -c --clear -d --decorated -v --copy --register --register-at --stats -l --limit -t --timeout --server --subject --protect -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -version --version -versions --versions -usage --usage -h -help --help'
         values=(['-i']='file' ['--input']='file' ['--file']='file' ['--copy']='url' ['--register-at']='url' ['--stats']='' ['-l']='' ['--limit']='' ['-t']='' ['--timeout']='' ['--server']='url' ['--subject']='' ['--format']='=text json jsonl')
         arguments=('url')
         repeated=yes
@@ -328,7 +328,7 @@ _pyglobus_table() {
         ;;
     'rls admin')
         verbs=''
-        options='-a --add -A --add-bloom -d --remove -s --indexes -r --forward -D --no-forward --forwards -u --update -p --ping -q --quit -e --erase -C --set -c --get -S --statistics --senders -v -t --timeout --server -verbose --verbose -vv -quiet --quiet --format -debug --debug -version --version -versions --versions -usage --usage -h -help --help'
+        options='-a --add -A --add-bloom -d --remove -s --indexes -r --forward -D --no-forward --forwards -u --update -p --ping -q --quit -e --erase -C --set -c --get -S --statistics --senders -v -t --timeout --server --protect -verbose --verbose -vv -quiet --quiet --format -debug --debug -version --version -versions --versions -usage --usage -h -help --help'
         values=(['-t']='' ['--timeout']='' ['--server']='url' ['--format']='=text json')
         arguments=('url')
         repeated=yes
@@ -336,8 +336,8 @@ _pyglobus_table() {
         ;;
     'rls server')
         verbs=''
-        options='--lrc --rli --data --database --config --acl -N --no-authentication -p --port --bind --connections --drain --log -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -h -help --help'
-        values=(['--data']='directory' ['--database']='' ['--config']='file' ['--acl']='' ['-p']='' ['--port']='' ['--bind']='' ['--connections']='' ['--drain']='' ['--log']='file' ['--format']='=text jsonl')
+        options='--lrc --rli --data --database --config --acl -N --no-authentication --require-protection -p --port --bind --connections --drain --metrics --log -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -h -help --help'
+        values=(['--data']='directory' ['--database']='' ['--config']='file' ['--acl']='' ['-p']='' ['--port']='' ['--bind']='' ['--connections']='' ['--drain']='' ['--metrics']='' ['--log']='file' ['--format']='=text jsonl')
         arguments=()
         repeated=
         interspersed=yes

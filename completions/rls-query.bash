@@ -144,7 +144,7 @@ _rls_query_table() {
     case "$1" in
     '')
         verbs=''
-        options='-i --input --file -s --sql -u --unix -c --clear -d --decorated -v --copy --register --register-at --stats -l --limit -t --timeout --server --subject -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -version --version -versions --versions -usage --usage -h -help --help'
+        options='-i --input --file -s --sql -u --unix -c --clear -d --decorated -v --copy --register --register-at --stats -l --limit -t --timeout --server --subject --protect -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -version --version -versions --versions -usage --usage -h -help --help'
         values=(['-i']='file' ['--input']='file' ['--file']='file' ['--copy']='url' ['--register-at']='url' ['--stats']='' ['-l']='' ['--limit']='' ['-t']='' ['--timeout']='' ['--server']='url' ['--subject']='' ['--format']='=text json jsonl')
         arguments=('url')
         repeated=yes

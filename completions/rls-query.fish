@@ -61,6 +61,7 @@ complete -c rls-query -n '__pyglobus_at __rls_query_paths __rls_query_valued \'\
 complete -c rls-query -n '__pyglobus_at __rls_query_paths __rls_query_valued \'\'' -l timeout -x -d 'Give up after so long without an answer'
 complete -c rls-query -n '__pyglobus_at __rls_query_paths __rls_query_valued \'\'' -l server -r -F -a '(__pyglobus_urls)' -d 'The server, where no URL is given'
 complete -c rls-query -n '__pyglobus_at __rls_query_paths __rls_query_valued \'\'' -l subject -x -d 'Who the server must be'
+complete -c rls-query -n '__pyglobus_at __rls_query_paths __rls_query_valued \'\'' -l protect -d 'Encrypt and sign what follows the login'
 complete -c rls-query -n '__pyglobus_at __rls_query_paths __rls_query_valued \'\'' -o verbose -d 'Say more'
 complete -c rls-query -n '__pyglobus_at __rls_query_paths __rls_query_valued \'\'' -l verbose -d 'Say more'
 complete -c rls-query -n '__pyglobus_at __rls_query_paths __rls_query_valued \'\'' -o vv -d 'Say more'

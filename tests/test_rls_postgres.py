@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import os
+import pwd
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -23,7 +25,7 @@ from pyglobus.core.rls.libpq import connection_of
 from pyglobus.core.rls.results import RlsError
 from pyglobus.core.rls.schema import LRC, Schema
 from pyglobus.core.rls.server import Server
-from tests.cluster import Cluster
+from tests.cluster import ACCOUNT, Cluster
 from tests.pace import PROMPT
 from tests.rlswire import Wire
 from tests.waiting import LIMIT
@@ -200,6 +202,56 @@ def test_what_the_database_cannot_store_is_told(cluster: Cluster, url: str) -> N
         assert len(client.query("a")) == 3
         client.delete("a", "c0")
     assert cluster.ask(WRONG, name) == "0"
+
+
+@pytest.fixture
+def small(cluster: Cluster) -> Iterator[tuple[str, Path]]:
+    """A database on a disk of its own, of 24 MiB, and where that is mounted."""
+    if os.geteuid():
+        pytest.skip("only root can mount a small disk")
+    place = Path(tempfile.mkdtemp(dir=cluster.directory))
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", place], check=False).returncode:
+        pytest.skip("a small disk cannot be mounted here")
+    try:
+        os.chown(place, pwd.getpwnam(ACCOUNT).pw_uid, -1)
+        cluster.ask(f"CREATE TABLESPACE small LOCATION '{place}'")
+        cluster.ask("CREATE DATABASE small TABLESPACE small")
+        yield f"postgresql://rls@/small?host={cluster.directory}", place
+        cluster.ask("DROP DATABASE small WITH (FORCE)")
+        cluster.ask("DROP TABLESPACE small")
+    finally:
+        subprocess.run(["umount", place], check=True)
+
+
+def test_a_full_disk_is_told_and_loses_nothing(cluster: Cluster, small: tuple[str, Path]) -> None:
+    url, place = small
+    kept: list[str] = []
+    with serving(url) as server, Client(server.url) as client:
+
+        def create(number: int) -> None:
+            name = f"{number}-{'l' * 1500}"
+            client.create(name, f"p{name}")
+            kept.append(name)
+
+        create(0)
+        room = os.statvfs(place)
+        (place / "ballast").write_bytes(bytes(max(0, room.f_bavail * room.f_bsize - (256 << 10))))
+        with pytest.raises(errors.TransientError, match=r"DB error: .*No space left on device"):
+            for number in range(1, 1000):
+                create(number)
+        assert 1 < len(kept) < 1000
+        assert client.query(kept[-1])
+        pairs = [(f"b{number}", "x" * 1800 + str(number)) for number in range(300)]
+        with pytest.raises(errors.TransientError, match="No space left"):
+            list(client.bulk("create", pairs))
+        assert not client.exists("b0"), "a bulk is kept as a whole, or not at all"
+        (place / "ballast").unlink()
+        create(1000)
+        assert list(client.bulk("create", pairs)) == []
+    with serving(url) as server, Client(server.url) as client:
+        assert [code for code, _ in client.exists_bulk(kept)] == [0] * len(kept)
+        assert sum(1 for _ in client.match("%")) == len(kept) + len(pairs)
+    assert cluster.ask(WRONG, "small") == "0"
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])

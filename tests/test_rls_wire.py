@@ -264,6 +264,7 @@ def test_index(wire: Wire) -> None:
 def test_server(wire: Wire, server: Server) -> None:
     assert wire.ask("admin", "0") == ["0"]
     assert wire.ask("admin", "9") == ["6", "9"]
+    assert wire.ask("pyglobus1_protect")[0] == "26", "there is no login that could"
     stats = wire.ask("stats", more=12)
     assert stats[3:6] == [str(0x7F), "300", "86400"]
     names = [row[0] for row in wire.listed("get_configuration", "all", size=2)]

@@ -6,7 +6,8 @@
         print(catalogue.query("run7"))
 
 After the login the protocol goes over the connection in the clear, as it always has: GSI proves who is there, and
-protects nothing that follows. Lists come in pages, as long as a server needs for them.
+protects nothing that follows. A server of this package can be asked to protect it (``protect``). Lists come in pages,
+as long as a server needs for them.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from pyglobus.core import errors
 from pyglobus.core.rls.address import Address
 from pyglobus.core.rls.methods import METHODS, Method
 from pyglobus.core.rls.replies import Replies, Reply, request
-from pyglobus.core.rls.results import ObjectType, Operator, ValueType, error
+from pyglobus.core.rls.results import ObjectType, Operator, RlsError, ValueType, error
 
 if TYPE_CHECKING:
-    from pyglobus.core.gss import Credential
+    from pyglobus.core.gss import Channel, Credential
 
 Pairs = Iterable[tuple[str, str]]
 #: What a bulk method could not do: the code and the names.
@@ -50,20 +51,31 @@ class Client:
         subject: str | None = None,
         timeout: float | None = 30.0,
         page: int = 0,
+        protect: bool = False,
     ) -> None:
         """``credential``: None for the user's own. ``subject``: who the server must be, if not its host. ``timeout``:
         seconds without a byte from the server, None or 0 for no limit. ``page``: ask for so many results at a time.
+        ``protect``: let all that follows the login be encrypted and signed; `errors.Unsupported` where the server
+        does not know how.
         """
         self.address = Address.parse(url)
         self.url = str(self.address)
         self.page = page
         self._timeout = timeout or None
         self._replies = Replies()
+        self._channel: Channel | None = None  # the login's, where it is to protect
+        self._protected = False
+        if protect and not self.address.secure:
+            raise errors.UsageError(
+                "nothing to protect it with", where=self.url, why="rlsn has no login", hint="rls://"
+            )
         self._socket = self._connect()
         try:
             if self.address.secure:
-                self._log_in(credential, subject)
+                self._log_in(credential, subject, keep=protect)
             self._welcome()
+            if protect:
+                self._protect()
         except BaseException:
             self._socket.close()
             raise
@@ -200,7 +212,7 @@ class Client:
             if self._replies.pending:
                 raise errors.ProtocolError("not a reply of a replica location server", where=self.url, why="it goes on")
             for data in requests:
-                self._socket.sendall(data)
+                self._send(data)
                 if ahead and (reply := self._receive(method)).code:
                     self._receive(method)
                     break
@@ -222,11 +234,13 @@ class Client:
     def close(self) -> None:
         """Say so, and close. Idempotent."""
         try:
-            self._socket.sendall(b"close\0")
-        except OSError:
+            self._send(b"close\0")
+        except (OSError, errors.Error):
             pass
         finally:
             self._socket.close()
+            if self._channel is not None:
+                self._channel.close()
 
     def fileno(self) -> int:
         """The socket's descriptor, for who waits for many of them or speaks the protocol itself."""
@@ -287,11 +301,37 @@ class Client:
             ) from failure
         return made
 
-    def _log_in(self, credential: Credential | None, subject: str | None) -> None:
+    def _log_in(self, credential: Credential | None, subject: str | None, *, keep: bool) -> None:
         from pyglobus.core.gss import Channel, Context
 
-        with Context.initiate(subject or self.address.host, credential=credential, tls_only=True) as context:
-            Channel.establish(context, self._socket, timeout=self._timeout)
+        context = Context.initiate(subject or self.address.host, credential=credential, tls_only=True)
+        try:
+            channel = Channel.establish(context, self._socket, timeout=self._timeout)
+        except BaseException:
+            context.close()
+            raise
+        if keep:
+            self._channel = channel
+        else:
+            channel.close()
+
+    def _protect(self) -> None:
+        try:
+            self.call("pyglobus1_protect")
+        except RlsError as refusal:
+            raise errors.Unsupported(
+                "cannot protect requests", where=self.url, why=f"the server does not know how: {refusal}",
+                hint="servers of this package can",
+            ) from refusal  # fmt: skip
+        if self._replies.pending:
+            raise errors.ProtocolError("not a reply of a replica location server", where=self.url, why="it goes on")
+        self._protected = True
+
+    def _send(self, data: bytes) -> None:
+        if self._protected and self._channel is not None:
+            self._channel.send(data)
+        else:
+            self._socket.sendall(data)
 
     def _welcome(self) -> None:
         try:
@@ -326,7 +366,9 @@ class Client:
             if not data:
                 raise EOFError
             buffer += data
-            records.take(buffer)
+            for token in records.take(buffer):
+                if self._channel is not None:  # its records are counted
+                    self._channel.context.unwrap(token)
         self._replies.feed(bytes(buffer))
 
     def _receive(self, method: Method | None) -> Reply:
@@ -334,7 +376,8 @@ class Client:
             reply = self._replies.next(method)
             if reply is not None:
                 return reply
-            data = self._socket.recv(_READ)
+            protected = self._channel if self._protected else None
+            data = self._socket.recv(_READ) if protected is None else protected.receive()
             if not data:
                 if method is None:
                     raise EOFError

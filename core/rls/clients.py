@@ -47,6 +47,10 @@ class Clients:
         self._connections.add(connection)
         return len(self._connections) <= self._server.configuration.maxconnections + _EXCESS
 
+    def __len__(self) -> int:
+        """How many are connected."""
+        return len(self._connections)
+
     def leave(self, connection: Connection) -> None:
         """It is gone."""
         self._connections.discard(connection)
@@ -76,7 +80,10 @@ class Clients:
                 if shelf is None or not shelf.swift or method.kind is not Kind.POINT or method.group:
                     continue
                 if method.permission in permissions:
-                    found[name] = method.fixed + 2, HANDLERS[method.name], shelf.store
+                    handler = HANDLERS[method.name]
+                    if self._server.metrics is not None:
+                        handler = self._server.metrics.timed(method.name, handler)
+                    found[name] = method.fixed + 2, handler, shelf.store
             self._points[permissions] = found
         return self._points[permissions]
 
@@ -87,7 +94,8 @@ class Clients:
     def broken(self, connection: Connection, error: BaseException) -> None:
         """It is ended, for what it has sent."""
         text = str(error) if isinstance(error, errors.Error) else repr(error)
-        self._server.tell("error", _who(connection) | {"error": text})
+        reason = error.result.name.lower() if isinstance(error, Refusal) else "login" if connection.new else "input"
+        self._server.tell("error", _who(connection) | {"error": text, "reason": reason})
 
     def permit(self) -> None:
         """Ask the access list again, for all of them."""

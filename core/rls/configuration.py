@@ -77,6 +77,7 @@ class Configuration:
     rli_bloomfilter: bool = False
     rli_expire_int: int = 28800
     rli_expire_stale: int = 86400
+    protect: bool = False
     idle: tuple[str, ...] = field(default=())
 
     def interval(self, bloom: bool) -> int:

@@ -6,6 +6,9 @@ look at all rows, and bulks, in a thread that reads; changes in the thread that 
 clients. Until such an answer is there nothing more is read from this client, and neither while it does not take what it
 has been sent; all others go on meanwhile. A query that comes as a whole and alone, which is what nearly all do, goes
 straight to what answers it: one table has been made of what this client may ask.
+
+A client that has logged in may ask, before anything else, that all that follows be protected: then a `Shield` takes the
+place of its transport.
 """
 
 from __future__ import annotations
@@ -19,14 +22,16 @@ from pyglobus.core.rls import administration
 from pyglobus.core.rls.acl import NONE
 from pyglobus.core.rls.database import FAULTS
 from pyglobus.core.rls.methods import Kind, Permission
-from pyglobus.core.rls.requests import WELCOME, Request, Requests, failed
+from pyglobus.core.rls.requests import DONE, WELCOME, Request, Requests, failed
 from pyglobus.core.rls.results import Refusal, Result
 from pyglobus.core.rls.service import answer
 from pyglobus.core.rls.store import Point
 
 if TYPE_CHECKING:
+    from pyglobus.core.gss import Context
     from pyglobus.core.rls.login import Login
     from pyglobus.core.rls.server import Server
+    from pyglobus.core.rls.shield import Shield
 
 #: Strings of a request that is answered at once.
 _FEW = 32
@@ -49,12 +54,15 @@ class Connection(asyncio.BufferedProtocol):
         self._busy = False
         self._held = False  # it does not take what it is sent
         self._reading = True
-        self._transport: asyncio.Transport
+        self._transport: asyncio.Transport | Shield
+        self._context: Context | None = None  # of the login, as long as the client may ask for protection
+        self._shield: Shield | None = None
         #: Its subject (None before the login, and without one) and where it comes from.
         self.identity: str | None = None
         self.host = ""
         self.began = self.active = time.monotonic()
         self.count = 0
+        self._asked: tuple[str, float] | None = None  # what is being served, and since when, where that is counted
 
     # What the loop calls ---------------------------------------------------------------------------------------------
 
@@ -73,7 +81,12 @@ class Connection(asyncio.BufferedProtocol):
         return self._clients.buffer
 
     def buffer_updated(self, count: int) -> None:
-        self._received(bytes(self._clients.buffer[:count]))
+        data = bytes(self._clients.buffer[:count])
+        if self._shield is None:
+            self._received(data)
+        else:
+            self.active = time.monotonic()
+            self._shield.feed(data)
 
     def _received(self, data: bytes) -> None:
         self.active = time.monotonic()
@@ -111,6 +124,9 @@ class Connection(asyncio.BufferedProtocol):
         self._busy, self._ready = True, False  # nothing more is begun
         if self._login is not None:
             self._login.close()
+        self._forget()
+        if self._shield is not None:
+            self._shield.forget()
         self._clients.leave(self)
 
     # What the server asks --------------------------------------------------------------------------------------------
@@ -126,6 +142,11 @@ class Connection(asyncio.BufferedProtocol):
         return bool(limit) and now - self.active > limit
 
     @property
+    def new(self) -> bool:
+        """Whether it has not logged in."""
+        return self._login is not None
+
+    @property
     def busy(self) -> bool:
         """Whether a request is being served, or its reply sent."""
         return (self._busy and self._login is None) or self._transport.get_write_buffer_size() > 0
@@ -137,7 +158,18 @@ class Connection(asyncio.BufferedProtocol):
 
     def _allow(self, permissions: frozenset[Permission]) -> None:
         self._permissions = permissions
-        self._points = self._clients.points(permissions)
+        self._points = {} if self._exposed else self._clients.points(permissions)
+
+    @property
+    def _exposed(self) -> bool:
+        """Whether what it says is not protected and has to be."""
+        return self._server.configuration.protect and self._shield is None
+
+    def _forget(self) -> None:
+        """The keys of the login."""
+        context, self._context = self._context, None
+        if context is not None:
+            context.close()
 
     def end(self) -> None:
         """Send what is to be sent, and close."""
@@ -157,7 +189,7 @@ class Connection(asyncio.BufferedProtocol):
             self._break(refusal)
             return
         self._transport.write(WELCOME)
-        self._ready = True
+        self._ready = self._context is None  # the first request tells whether the keys are wanted
 
     def _log_in(self, login: Login, data: bytes) -> None:
         records = login.feed(data)
@@ -179,8 +211,7 @@ class Connection(asyncio.BufferedProtocol):
         self._transport.write(outcome)
         self._transport.resume_reading()
         if login.identity is not None:
-            self.identity, self._login = login.identity, None
-            login.close()
+            self.identity, self._login, self._context = login.identity, None, login.context
             self._welcome()
             if rest := login.rest():
                 self._received(rest)
@@ -201,12 +232,16 @@ class Connection(asyncio.BufferedProtocol):
                 self._ready = not self._requests.pending
                 return
             self.count += 1
+            if self._server.metrics is not None:
+                self._asked = request.method.name, time.perf_counter()
             try:
                 self._serve(request)
-            except Refusal as refusal:
-                self._transport.write(failed(refusal))
-            except FAULTS as error:
-                self._transport.write(failed(Refusal(Result.DBERROR, str(error))))
+            except (Refusal, *FAULTS) as error:
+                self._transport.write(failed(refusal_of(error)))
+                self._observe(refusal_of(error).result)
+            else:
+                if not self._busy:
+                    self._observe(Result.SUCCESS)
 
     def _answer_at_once(self, point: Point, strings: list[bytes]) -> None:
         self.count += 1
@@ -220,6 +255,12 @@ class Connection(asyncio.BufferedProtocol):
 
     def _serve(self, request: Request) -> None:
         method, strings = request
+        if method.name == "pyglobus1_protect":
+            self._protect()
+            return
+        self._forget()
+        if self._exposed and method.name != "close":
+            raise Refusal(Result.PERM, f"{method.name}: this server wants requests to be protected (--protect)")
         if method.permission is not None and method.permission not in self._permissions:
             self._clients.denied(self, method.name)
             raise Refusal(Result.PERM, method.name)
@@ -247,6 +288,28 @@ class Connection(asyncio.BufferedProtocol):
             self._busy = True
             shelf.ask((method.name, strings), self._answer)
 
+    def _protect(self) -> None:
+        """From here on every byte is in a record of the login's context."""
+        from pyglobus.core.rls.shield import Shield
+
+        if self._context is None:
+            why = "only after a login, and before anything else"
+            raise Refusal(Result.UNSUPPORTED, f"pyglobus1_protect: {why}")
+        if self._requests.pending:  # somebody may have put it there who is not the client
+            self._break(Refusal(Result.BADARG, "what follows a request for protection must be protected"))
+            return
+        assert isinstance(self._transport, asyncio.Transport)
+        self._transport.write(DONE)
+        self._transport = self._shield = Shield(
+            self._transport,
+            self._context,
+            compute=self._server.compute,
+            received=self._received,
+            broken=self._break,
+        )
+        self._context = None
+        self._allow(self._permissions)
+
     def _answer(self, outcome: bytes | BaseException) -> None:
         """The reply to the request that was being served."""
         if self._transport.is_closing():
@@ -255,10 +318,18 @@ class Connection(asyncio.BufferedProtocol):
         self.active = time.monotonic()
         if isinstance(outcome, bytes):
             self._transport.write(outcome)
+            self._observe(Result.SUCCESS)
         else:
             self._transport.write(failed(refusal_of(outcome)))
+            self._observe(refusal_of(outcome).result)
         if not self._held:
             self._work()
+
+    def _observe(self, result: Result) -> None:
+        asked, self._asked = self._asked, None
+        if asked is not None and self._server.metrics is not None:
+            method, since = asked
+            self._server.metrics.observe(method, result, time.perf_counter() - since)
 
     def _break(self, error: BaseException) -> None:
         """Say why, and end: nothing that comes now would be understood."""

@@ -2,8 +2,8 @@
 """The server's side of a GSI login, fed with what comes from a socket: TLS records in, records to send out.
 
 It is the handshake of TLS alone, as clients of this service ask for it, without GSI's word on delegation behind it;
-after it the protocol goes on in the clear on the same connection. The steps compute in the engine's thread; whoever
-runs them must be able to wait some milliseconds.
+after it the protocol goes on in the clear on the same connection, unless the client asks to protect it. The steps
+compute in the engine's thread; whoever runs them must be able to wait some milliseconds.
 """
 
 from __future__ import annotations
@@ -59,6 +59,11 @@ class Login:
     def rest(self) -> bytes:
         """What has come behind the handshake and is no part of it."""
         return bytes(self._buffer)
+
+    @property
+    def context(self) -> Context:
+        """The context that the login has made: for who protects what follows, and closes it."""
+        return self._context
 
     def close(self) -> None:
         """Forget the keys."""

@@ -59,6 +59,7 @@ _ROWS = (
     Method("admin", 1, 0, Permission.ADMIN, _V),
     Method("get_configuration", 1, 0, Permission.ADMIN, _V, 2, True),
     Method("set_configuration", 2, 0, Permission.ADMIN, _V),
+    Method("pyglobus1_protect", 0, 0, None, _V),
     Method("stats", 0, 0, Permission.STATS, _S, 12),
     # Mappings
     Method("lrc_create", 2, 0, _UPDATE, _C),

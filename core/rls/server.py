@@ -31,6 +31,7 @@ from pyglobus.core.rls.configuration import RUNNING, Configuration
 from pyglobus.core.rls.connection import Connection
 from pyglobus.core.rls.database import FAULTS, Database, opened
 from pyglobus.core.rls.filters import Known
+from pyglobus.core.rls.metrics import Metrics
 from pyglobus.core.rls.requests import DONE
 from pyglobus.core.rls.results import Refusal, Result
 from pyglobus.core.rls.shelf import Shelf
@@ -41,6 +42,7 @@ from pyglobus.core.rls.updates import Updater
 
 if TYPE_CHECKING:
     from pyglobus.core.gss import Credential
+    from pyglobus.core.rls.exposition import Exposition
 
 #: Threads for what takes longer than microseconds.
 _THREADS = 4
@@ -52,9 +54,17 @@ Event = Callable[[str, dict[str, Any]], object]
 class Server:
     """A server. `start` opens its databases and listens; `close`, or ``with``, ends it."""
 
-    def __init__(self, configuration: Configuration, *, bind: str = "", on_event: Event | None = None) -> None:
+    def __init__(
+        self,
+        configuration: Configuration,
+        *,
+        bind: str = "",
+        on_event: Event | None = None,
+        metrics: tuple[str, int] | None = None,
+    ) -> None:
         """``bind``: the address to listen at; without one it is any, and without authentication only loopback.
-        ``on_event`` is called in the server's threads and must return at once.
+        ``on_event`` is called in the server's threads and must return at once. ``metrics``: at which address and port
+        to tell Prometheus what happens; None for not at all.
         """
         if not (configuration.lrc_server or configuration.rli_server):
             raise errors.ConfigurationError("a server must be a catalogue, an index, or both")
@@ -67,6 +77,11 @@ class Server:
         self.lrc: Shelf | None = None
         self.rli: Shelf | None = None
         self.updaters: list[Updater] = []
+        #: What is counted, if it is, and the URL where it is told.
+        self.metrics: Metrics | None = Metrics() if metrics is not None else None
+        self.metrics_url = ""
+        self._metrics_at = metrics
+        self._exposition: Exposition | None = None
         #: What it logs in and is logged in to with; None without authentication.
         self.credential: Credential | None = None
         self._known = Known()
@@ -92,14 +107,19 @@ class Server:
 
             self.credential = Credential.default(accept=True)
         sockets = listening.listen(self._bind, chosen.port)
+        told: list[socket.socket] = []
         self._loop = asyncio.new_event_loop()
         try:
+            if self._metrics_at is not None:
+                told = listening.listen(*self._metrics_at)
+                host, number = told[0].getsockname()[:2]
+                self.metrics_url = f"http://{f'[{host}]' if ':' in host else host}:{number}/metrics"
             port = sockets[0].getsockname()[1]
             self.url = chosen.myurl or str(Address(listening.host(self._bind), port, chosen.authentication))
             Address.parse(self.url)
             self._open()
         except BaseException:
-            for each in sockets:
+            for each in (*sockets, *told):
                 each.close()
             self._close_shelves()
             self._loop.close()
@@ -107,8 +127,9 @@ class Server:
         self.began = time.monotonic()
         self._thread = threading.Thread(target=self._loop.run_forever, name="rls-server", daemon=True)
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._serve(sockets), self._loop).result()
-        self.tell("start", {"url": self.url, "lrc": chosen.lrc_server, "rli": chosen.rli_server})
+        asyncio.run_coroutine_threadsafe(self._serve(sockets, told), self._loop).result()
+        facts = {"url": self.url, "lrc": chosen.lrc_server, "rli": chosen.rli_server}
+        self.tell("start", facts | ({"metrics": self.metrics_url} if self.metrics_url else {}))
 
     def _open(self) -> None:
         chosen = self.configuration
@@ -140,11 +161,17 @@ class Server:
     def _index(self, database: Database) -> Store:
         return Store(database, known=self._known, lists=lambda: not self.configuration.rli_bloomfilter, own=self.url)
 
-    async def _serve(self, sockets: Sequence[socket.socket]) -> None:
+    async def _serve(self, sockets: Sequence[socket.socket], told: Sequence[socket.socket]) -> None:
         for each in sockets:
             self._listening.append(
                 await self._loop.create_server(self._connection, sock=each, backlog=listening.BACKLOG)
             )
+        if self.metrics is not None:
+            from pyglobus.core.rls.exposition import Exposition
+
+            self._exposition = Exposition(self, self.metrics)
+            for each in told:
+                self._listening.append(await self._loop.create_server(self._exposition.connection, sock=each))
         self.clients.sweep()
         if self.rli is not None:
             self._expire()
@@ -182,6 +209,8 @@ class Server:
     async def _drain(self, seconds: float) -> int:
         for server in self._listening:
             server.close()
+        if self._exposition is not None:
+            self._exposition.close()
         return await self.clients.drain(seconds)
 
     def _close_shelves(self) -> None:
@@ -224,7 +253,9 @@ class Server:
         return Connection(self, Login(self.credential))
 
     def tell(self, kind: str, facts: dict[str, Any]) -> None:
-        """Something for the log."""
+        """Something for the log, and for who counts."""
+        if self.metrics is not None:
+            self.metrics.happened(kind, facts)
         self._on_event(kind, facts)
 
     def shelves(self) -> Iterator[Shelf]:

@@ -190,7 +190,12 @@ class Updater:
         try:
             jobs = [] if self._ended else self._jobs(target, events)
             if jobs:
-                with Client(target.url, credential=self._server.credential, timeout=float(chosen.timeout)) as index:
+                with Client(
+                    target.url,
+                    credential=self._server.credential,
+                    protect=self._server.configuration.protect,
+                    timeout=float(chosen.timeout),
+                ) as index:
                     self._tell_all(index, target, jobs)
             if events is None:
                 self._shelf.writer.submit(lambda store: _noted(store, target.url), lambda _: None)

@@ -53,6 +53,8 @@ _TEXT = frozenset(("version",))
     help="Give up after so long without an answer; 0: never. [default: 30s]")  # fmt: skip
 @option("--server", metavar="URL", completion="url", section=_SERVER,
     help="The server, where no URL is given. [default: PYGLOBUS_RLS_SERVER]")  # fmt: skip
+@option("--protect", is_flag=True, section=_SERVER,
+    help="Encrypt and sign what follows the login; only with servers of this package.")  # fmt: skip
 def admin(*, output: Output, words: Sequence[str], **given: Any) -> None:
     """Look after a server of the Replica Location Service: which indexes its catalogue informs, how it is configured,
     and whether it is well. One of the options says what to do.
@@ -76,7 +78,8 @@ def admin(*, output: Output, words: Sequence[str], **given: Any) -> None:
     least, most, work = _WORK[asked[0]]
     if not least <= len(arguments) <= most:
         raise errors.UsageError(f"{len(arguments)} arguments are given", why=f"{least} to {most} are meant")
-    with Client(url, timeout=30.0 if given["timeout"] is None else given["timeout"]) as client:
+    timeout = 30.0 if given["timeout"] is None else given["timeout"]
+    with Client(url, timeout=timeout, protect=given["protect"]) as client:
         record, text = work(client, arguments)
     output.result(asked[0], record, text)
 

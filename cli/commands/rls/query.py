@@ -63,6 +63,8 @@ _COMMANDS, _COPIES, _SERVER = "Commands", "Copies", "Server"
 @option("--server", metavar="URL", completion="url", section=_SERVER,
     help="The server, where no URL is given. [default: PYGLOBUS_RLS_SERVER]")  # fmt: skip
 @option("--subject", metavar="DN", section=_SERVER, help="Who the server must be. [default: its host]")
+@option("--protect", is_flag=True, section=_SERVER,
+    help="Encrypt and sign what follows the login; only with servers of this package.")  # fmt: skip
 def query(*, output: Output, words: Sequence[str], **given: Any) -> int | None:
     """Ask the Replica Location Service which replicas a file has, which catalogues know it, and what its attributes
     are; and change that.
@@ -175,7 +177,7 @@ class _Run:
         """A connection as it was asked for."""
         from pyglobus.core.rls import Client
 
-        return Client(url, timeout=self._timeout, page=self._page, subject=subject)
+        return Client(url, timeout=self._timeout, page=self._page, subject=subject, protect=self._given["protect"])
 
     def _connected(self, *, index: bool = False) -> Client:
         url = self._urls[index]

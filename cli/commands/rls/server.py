@@ -35,6 +35,7 @@ _who = Section("Who may")
 _who.own("--acl", "Let these in: REGEX: PERMISSION..., as an acl line of the configuration. Can be repeated.",
     metavar="RULE", type=click.STRING, multiple=True)  # fmt: skip
 _who.own("-N --no-authentication", "Serve everybody who can connect, by rlsn; on loopback unless --bind is given.")
+_who.own("--require-protection", "Refuse requests that are not protected, as those of rls-query --protect are.")
 
 _place = Section("Where it listens")
 _place.own("-p --port", "Listen at this port; 0 is any. [default: 39281]", metavar="PORT", type=CountType(0, 65535))
@@ -43,6 +44,8 @@ _place.own("--connections", "Serve so many clients at once. [default: 100]", met
 _place.own("--drain", "When told to end, let clients finish for so long. [default: 30s]", value="TIME")
 
 _telling = Section("What is told")
+_telling.own("--metrics", "Tell Prometheus what happens, at /metrics there. [default: localhost:39282]",
+    metavar="[ADDRESS:PORT]", type=click.STRING, is_flag=False, flag_value="localhost:39282")  # fmt: skip
 _telling.own("--log", "Append a JSON object for each event; - is standard error.", value="FILE")
 
 
@@ -62,14 +65,21 @@ def server(*, output: Output, **given: Any) -> None:
     configuration = _configuration(given)
     if configuration.idle:
         output.note(f"without meaning here: {', '.join(configuration.idle)}")
+    metrics = None
+    if given["metrics"] is not None:
+        from pyglobus.core.rls import exposition
+
+        metrics = exposition.parse(given["metrics"])
     with event_log(output, given["log"]) as tell:
-        made = Server(configuration, bind=given["bind"] or "", on_event=tell)
+        made = Server(configuration, bind=given["bind"] or "", on_event=tell, metrics=metrics)
         with signals.cancelling(made.end):
             made.start()
             left = 0
             try:
                 with _reloading(lambda: made.reload(_configuration(given)), output):
                     announce(made.url, output)
+                    if made.metrics_url:
+                        output.note(f"metrics are at {made.metrics_url}")
                     made.wait()
             finally:
                 left = made.close(30.0 if given["drain"] is None else given["drain"])
@@ -91,6 +101,8 @@ def _configuration(given: dict[str, Any]) -> Configuration:
         values["acl"] = tuple(map(acl.parse, given["acl"]))
     if given["no_authentication"]:
         values["authentication"] = False
+    if given["require_protection"]:
+        values["protect"] = True
     for option, keyword in (("port", "port"), ("connections", "maxconnections")):
         if given[option] is not None:
             values[keyword] = given[option]
@@ -99,6 +111,8 @@ def _configuration(given: dict[str, Any]) -> Configuration:
         raise errors.UsageError(
             "a server is a catalogue, an index, or both", hint="give --lrc, --rli, or --config FILE"
         )
+    if chosen.protect and not chosen.authentication:
+        raise errors.UsageError("nothing to protect requests with", why="clients do not log in")
     if given["database"] is not None:
         _check_database(given["database"])
         return replace(chosen, lrc_dbname=given["database"], rli_dbname=given["database"])
