@@ -23,6 +23,8 @@
 #define LFN "store/run/%016llx.root"
 #define PFN "gsiftp://dtn%llu.example.org/pool/%016llx.root"
 #define NAME 96
+#define PATIENCE 0.0002 /* seconds */
+#define MOST_EVENTS 256
 #define MOST_TIMES 4000000
 
 typedef unsigned long long number;
@@ -178,9 +180,25 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Queries are answered in less time than it takes to be woken on a virtual machine whose processor has gone idle: what
+ * is to be measured is the server, so look for a while before sleeping. Changes wait for the disk, and need the processor.
+ */
+static int awaited(int poll, struct epoll_event *events)
+{
+    double until = what <= BULKQUERY ? now() + PATIENCE : 0;
+    int ready;
+
+    do
+    {
+        ready = epoll_wait(poll, events, MOST_EVENTS, 0);
+    }
+    while (ready == 0 && now() < until);
+    return ready ? ready : epoll_wait(poll, events, MOST_EVENTS, 30000);
+}
+
 int main(int argc, char **argv)
 {
-    struct epoll_event events[256];
+    struct epoll_event events[MOST_EVENTS];
     struct client *clients;
     int poll = epoll_create1(0), open = argc - 7;
     double begun, end;
@@ -222,7 +240,7 @@ int main(int argc, char **argv)
     }
     while (open > 0)
     {
-        int ready = epoll_wait(poll, events, 256, 30000);
+        int ready = awaited(poll, events);
 
         if (ready <= 0)
         {
