@@ -6,6 +6,7 @@ The counting tests measure this process: memory from /proc, descriptors from /pr
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import resource
@@ -183,6 +184,48 @@ def test_cancelled_copies_leave_nothing_behind(grid: Sandbox, served: Path, tmp_
         gc.collect()
         assert VALGRIND or resident() - memory < 2 << 20
         settle(before)
+
+
+@pytest.mark.parametrize("options", [PLAIN, EXTENDED])
+def test_long_downloads_that_are_cancelled(options: FtpOptions, grid: Sandbox, served: Path, tmp_path: Path) -> None:
+    """A thread writes the file of a long one: it ends with it, and what is said to be there is there."""
+    content = os.urandom(LARGE)
+    (served / "large").write_bytes(content)
+    url = grid.ftp_url(served / "large")
+    with opened(tmp_path / "got") as fd:
+        with handle() as one:
+            get(one, url, fd, options, 1 << 20).result(PATIENCE)
+        before = descriptors()
+        threads = set(os.listdir("/proc/self/task"))
+        for want in range(9 << 20, LARGE, 1 << 20):
+            os.ftruncate(fd, 0)
+            with handle() as one:
+                operation = get(one, url, fd, options, 1 << 20)
+                while one.meter.bytes() < want and not operation.done():
+                    time.sleep(0)
+                operation.cancel()
+                with suppress(OperationCancelled):
+                    operation.result(PATIENCE)
+                assert sum(end - start for start, end in one.ranges) >= want
+                for start, end in one.ranges:
+                    assert os.pread(fd, end - start, start) == content[start:end]
+        settle(before)
+        assert set(os.listdir("/proc/self/task")) <= threads
+
+
+def test_a_long_download_that_cannot_be_written(grid: Sandbox, served: Path, tmp_path: Path) -> None:
+    (served / "large").write_bytes(bytes(LARGE))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with opened(tmp_path / "got") as fd, handle() as one:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (LARGE - (1 << 20), hard))
+        try:
+            operation = get(one, grid.ftp_url(served / "large"), fd, PLAIN, 1 << 20)
+            with pytest.raises(GlobusError) as caught:
+                operation.result(PATIENCE)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert caught.value.local_errno == errno.EFBIG
+        assert os.fstat(fd).st_size == LARGE - (1 << 20)
 
 
 def test_a_descriptor_may_be_closed_once_the_copy_has_started(grid: Sandbox, served: Path, tmp_path: Path) -> None:

@@ -11,6 +11,10 @@
 
 #include "errors.h"
 #include "localfile.h"
+#include "writer.h"
+
+/* Bytes: a download that is longer has a thread to write its file. */
+#define PG_WORTH_A_THREAD (8 << 20)
 
 typedef struct
 {
@@ -36,6 +40,10 @@ struct pg_pump
     int                 ranges;
     int                 passed;         /* put: of those, how many lie behind */
     int                 room;
+    pg_writer *         writer;         /* get: of a long file */
+    int                 writing;        /* blocks that the writer has */
+    int                 ended;          /* the channel has, while there were some */
+    globus_object_t *   error;          /* of that end */
 };
 
 pg_pump *pg_pump_new(pg_operation *operation, pg_ftp *ftp, int fd, size_t block, int blocks)
@@ -82,6 +90,10 @@ void pg_pump_free(pg_pump *pump)
 globus_result_t pg_pump_abort(pg_pump *pump)
 {
     pump->stopped = 1;
+    if (pump->writer != NULL)
+    {
+        pg_writer_stop(pump->writer);
+    }
     return pg_channel_abort(&pump->channel);
 }
 
@@ -95,17 +107,36 @@ static void pg_fail(pg_pump *pump, int error)
     pg_drop(pg_pump_abort(pump));
 }
 
-static void pg_ended(void *arg, globus_object_t *error, int code)
+static void pg_finish(pg_pump *pump, globus_object_t *error)
 {
-    pg_pump *pump = arg;
-
+    if (pump->writer != NULL)
+    {
+        pg_writer_free(pump->writer);
+        pump->writer = NULL;
+    }
     if (close(pump->fd) != 0 && pump->operation->local_errno == 0)
     {
         pump->operation->local_errno = errno;
     }
     pump->fd = -1;
-    pump->operation->ftp_code = code;
     pg_operation_finish(pump->operation, error);
+}
+
+static void pg_ended(void *arg, globus_object_t *error, int code)
+{
+    pg_pump *pump = arg;
+
+    pump->operation->ftp_code = code;
+    if (pump->writing == 0)
+    {
+        pg_finish(pump, error);
+        return;
+    }
+    pump->ended = 1;
+    if (error != NULL && (pump->error = globus_object_copy(error)) == NULL && pump->operation->local_errno == 0)
+    {
+        pump->operation->local_errno = ENOMEM;
+    }
 }
 
 /* Put ------------------------------------------------------------------------------------------------------------------ */
@@ -257,6 +288,64 @@ static int pg_note(pg_pump *pump, int64_t start, int64_t end)
     return 0;
 }
 
+/* So many bytes from the offset on are in the file. */
+static void pg_kept(pg_pump *pump, int64_t offset, size_t length)
+{
+    if (pg_note(pump, offset, offset + (int64_t) length) != 0)
+    {
+        pg_fail(pump, ENOMEM);
+    }
+    else
+    {
+        atomic_fetch_add(&pump->bytes, (int64_t) length);
+    }
+}
+
+static void pg_block_written(void *arg, unsigned char *buffer, size_t length, int64_t position, int error)
+{
+    pg_pump *pump = arg;
+
+    pump->writing--;
+    if (error == 0)
+    {
+        pg_kept(pump, position + pump->shift, length);
+    }
+    else if (!pump->stopped)
+    {
+        pg_fail(pump, error);
+    }
+    if (!pump->ended)
+    {
+        pg_channel_read(&pump->channel, buffer, pump->block);
+    }
+    else if (pump->writing == 0)
+    {
+        globus_object_t *why = pump->error;
+
+        pump->error = NULL;
+        pg_finish(pump, why);
+        if (why != NULL)
+        {
+            globus_object_free(why);
+        }
+    }
+}
+
+/* Whether the writer has taken the block: it has those of a long file, unless there is no memory for that. */
+static int pg_passed_on(pg_pump *pump, unsigned char *buffer, size_t length, int64_t position)
+{
+    if (pump->writer == NULL && atomic_load(&pump->bytes) >= PG_WORTH_A_THREAD)
+    {
+        pump->writer = pg_writer_new(pump->fd, pg_block_written, pump);
+    }
+    if (pump->writer == NULL || pg_writer_write(pump->writer, buffer, length, position) != 0)
+    {
+        return 0;
+    }
+    pump->writing++;
+    return 1;
+}
+
 static void pg_came(void *arg, unsigned char *buffer, size_t length, int64_t offset)
 {
     pg_pump *pump = arg;
@@ -267,17 +356,17 @@ static void pg_came(void *arg, unsigned char *buffer, size_t length, int64_t off
         {
             pg_fail(pump, EBADMSG);                 /* the server sent what was not asked for */
         }
+        else if (pg_passed_on(pump, buffer, length, offset - pump->shift))
+        {
+            return;
+        }
         else if (pg_write_at(pump->fd, buffer, length, offset - pump->shift) != 0)
         {
             pg_fail(pump, errno);
         }
-        else if (pg_note(pump, offset, offset + (int64_t) length) != 0)
-        {
-            pg_fail(pump, ENOMEM);
-        }
         else
         {
-            atomic_fetch_add(&pump->bytes, (int64_t) length);
+            pg_kept(pump, offset, length);
         }
     }
     pg_channel_read(&pump->channel, buffer, pump->block);

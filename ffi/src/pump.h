@@ -3,8 +3,9 @@
  * The pump moves bytes between one local file and one channel (channel.h) without leaving C.
  *
  * A few buffers are under way at once. Each that comes back is written to the file, or filled with its next block, at its
- * own offset (MODE E delivers out of order), and handed over again. The pump owns a duplicate of the descriptor until the
- * channel has ended, so that the caller may close its own at any time.
+ * own offset (MODE E delivers out of order), and handed over again. Of a long download, a thread writes the file while the
+ * next blocks come (writer.h). The pump owns a duplicate of the descriptor until the channel has ended and all is written,
+ * so that the caller may close its own at any time.
  */
 #ifndef PG_PUMP_H
 #define PG_PUMP_H
