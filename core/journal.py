@@ -18,14 +18,16 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from itertools import chain
 
 from pyglobus.core import errors, journalfile
 from pyglobus.core.options import Options
 from pyglobus.core.partial import Partial, Ranges
 from pyglobus.core.plan import Item
 from pyglobus.core.transfer import Result
+from pyglobus.core.url import Url
 from pyglobus.ffi.annotation import Any, NamedTuple
 
 # Seconds between two marks: so much is done again after a power cut.
@@ -245,6 +247,33 @@ def identity(ends: Mapping[str, str], options: Options, *, recursive: bool, sync
             [side.module, side.module_arguments, side.disk_stack] for side in (options.source, options.destination)
         ],
     }
+
+
+def leftovers(path: str, begun: Iterable[tuple[str, str]] = ()) -> list[Url]:
+    """The temporary files of what this journal says has begun, and not that it is done; none if it is no journal.
+
+    ``begun`` are sources and destinations that are known to have, where the journal may not have come to say so.
+    """
+    import json
+
+    from pyglobus.core.url import parse
+
+    found: dict[bytes, Url] = {}
+    try:
+        with open(path, "rb") as file:
+            name = f"{int(json.loads(file.readline())['name'], 16):016x}"
+            records = [["part", *pair, None, None] for pair in begun]
+            for record in chain(records, map(json.loads, file)):
+                match record:
+                    case ["part", str(), str() as destination, _, _, *_]:
+                        words = record[1:5]
+                        salt = _digest([name, *words])[:4].hex()
+                        found[_digest(words)] = Partial(salt, None, lambda _: None).url(parse(destination))
+                    case ["done", *words]:
+                        found.pop(_digest(words[:4]), None)
+    except (OSError, ValueError, KeyError, TypeError, errors.UsageError):
+        pass  # the end of it may be torn
+    return list(found.values())
 
 
 def _words(item: Item) -> list[Any]:

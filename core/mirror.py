@@ -76,7 +76,7 @@ class Mirror:
         Raises `errors.Error` if it is more than may be, or all there is.
         """
         self._extras = [extra for extra in self._extras if not _has_become_a_file(session, options, extra)]
-        found = [each for extra in self._extras for each in _below(session, options, extra, 0)]
+        found = [each for extra in self._extras for each in below(session, options, extra, 0)]
         where = str(self._extras[0].url.parent()) if self._extras else ""
         if self._most is not None and len(found) > self._most:
             why = f"{len(found)} names would go; --max-delete allows {self._most}"
@@ -122,12 +122,13 @@ def _has_become_a_file(session: Session, options: Options, extra: Doomed) -> boo
     return temporary and not _is_there(session, options, extra.url)
 
 
-def _below(session: Session, options: Options, extra: Doomed, depth: int) -> Iterator[Doomed]:
+def below(session: Session, options: Options, extra: Doomed, depth: int = 0) -> Iterator[Doomed]:
+    """This, and before it all that is in it, links not followed. Raises `errors.Error`."""
     if extra.directory:
         if depth >= _MAX_DEPTH:
             raise errors.DataError("directory too deep", where=str(extra.url))
         for inner in list(_entries(session, options, extra.url)):
-            yield from _below(session, options, inner, depth + 1)
+            yield from below(session, options, inner, depth + 1)
     yield extra
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gc
 import os
+from collections.abc import Callable
 from typing import ClassVar
 
 from textual.app import App, ComposeResult
@@ -12,12 +13,19 @@ from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.events import DescendantFocus
+from textual.message import Message
 from textual.widgets import Static
 
 from pyglobus.cli.browse import keys
 from pyglobus.cli.browse.addressline import AddressLine
-from pyglobus.cli.browse.dialogs import Question, Text
-from pyglobus.cli.browse.pane import Pane
+from pyglobus.cli.browse.dialogs import Choice, Question, Text
+from pyglobus.cli.browse.doing import Doing
+from pyglobus.cli.browse.pane import Pane, fault_lines
+from pyglobus.cli.browse.queuescreen import QueueScreen, summary
+from pyglobus.cli.browse.text import count
+from pyglobus.core import errors
+from pyglobus.core.browse.errands import Errand, State
+from pyglobus.core.browse.queue import Queue
 from pyglobus.core.browse.settings import Settings
 from pyglobus.core.browse.view import COLUMNS, UP, Order, Wish
 from pyglobus.core.pool import Pool
@@ -25,10 +33,20 @@ from pyglobus.core.url import Url
 
 # Seconds between two collections of garbage: by itself it would come in the middle of a key.
 _COLLECT_EVERY = 10.0
+# Seconds between two looks at the queue.
+_SHOW_EVERY = 0.25
 # Cells of the keys in the help.
 _KEYS_WIDTH = 23
 # Idle connections that are kept: one for each pane, and for what is done beside.
 _CONNECTIONS = 4
+
+
+class Call(Message):
+    """Something that a thread wants to be done."""
+
+    def __init__(self, call: Callable[[], object]) -> None:
+        super().__init__()
+        self.call = call
 
 
 class Browser(App[None]):
@@ -46,6 +64,10 @@ class Browser(App[None]):
         self._places = left, right
         self._plain = plain
         self._active = "left"
+        self.queue = Queue(self.pool, limit=settings.transfers, changed=self._queue_changed)
+        self.doing = Doing(self)
+        # Errands that are over, and known to be.
+        self._over: set[str] = set()
         self.actions = keys.bound(settings.keys)
         for action in self.actions:
             self.bind(action.keys, f"do_{action.name}", description=action.says, show=False)
@@ -58,6 +80,7 @@ class Browser(App[None]):
         with Horizontal(id="panes"):
             yield Pane(self._places[0], self.pool, wish, "left")
             yield Pane(self._places[1], self.pool, wish, "right")
+        yield Static(id="queue")
         yield Static(id="keys")
 
     def on_mount(self) -> None:
@@ -73,6 +96,10 @@ class Browser(App[None]):
         self.pane.rows.focus()
         gc.disable()
         self.set_interval(_COLLECT_EVERY, _collect)
+        self.set_interval(_SHOW_EVERY, self.show_queue)
+        self.show_queue()
+        if left := self.queue.adopt():
+            self._offer(left)
 
     def leave(self) -> None:
         """End soon; safe in a signal handler."""
@@ -104,6 +131,93 @@ class Browser(App[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """While a dialogue is open, the keys are its own."""
         return not action.startswith("do_") or len(self.screen_stack) == 1
+
+    # What is told ----------------------------------------------------------------------------------------------------
+
+    def tell(self, text: str) -> None:
+        """Say something that needs no answer."""
+        self.notify(Content(text).markup, timeout=6)
+
+    def fault(self, error: errors.Error) -> None:
+        """Say what went wrong, as the commands do."""
+        self.push_screen(Text("That did not work", "\n".join(fault_lines(error))))
+
+    def later(self, call: Callable[[], object]) -> None:
+        """Have this called in the thread of the browser; safe in any thread."""
+        self.post_message(Call(call))
+
+    def on_call(self, message: Call) -> None:
+        message.call()
+
+    def reload(self, at: str | None) -> None:
+        """Read both panes anew; with the cursor of the active one at this name."""
+        self.show_queue()
+        self.pane.reload(at=at)
+        self.opposite.reload()
+
+    # The queue -------------------------------------------------------------------------------------------------------
+
+    def _queue_changed(self) -> None:
+        self.later(self._look_at_queue)
+
+    def _look_at_queue(self) -> None:
+        """Show what has become of transfers, and what they have changed."""
+        places: set[Url] = set()
+        for errand in self.queue.errands:
+            ended = errand.state.is_over or errand.state is State.FAILED
+            if ended and errand.key not in self._over:
+                self._over.add(errand.key)
+                places |= {errand.destination, *([errand.source] if errand.move else [])}
+            elif not ended:
+                self._over.discard(errand.key)
+        for pane in self.screen_stack[0].query(Pane) if places else ():
+            if pane.place in places:
+                pane.reload()
+        self.show_queue()
+
+    def show_queue(self) -> None:
+        """The line about what is being done."""
+        if not self.screen_stack:
+            return
+        line = self.screen_stack[0].query_one("#queue", Static)
+        said = " · ".join(filter(None, (self.doing.running, summary(self.queue.errands))))
+        line.display = bool(said)
+        if said:
+            line.update(Content(said))
+
+    def _offer(self, left: list[Errand]) -> None:
+        sentence = f"{count(len(left), 'transfer')} of an earlier run {'is' if len(left) == 1 else 'are'} not finished."
+        buttons = [("on", "Go on"), ("drop", "Give up"), ("later", "Later")]
+
+        def answered(said: str | None) -> None:
+            for errand in left if said in ("on", "drop") else ():
+                if said == "on":
+                    self.queue.resume(errand)
+                else:
+                    self.queue.cancel(errand)
+
+        self.push_screen(Choice("Transfers", sentence, buttons, focus=0), answered)
+
+    def action_do_queue(self) -> None:
+        self.push_screen(QueueScreen(self.queue, self.fault))
+
+    def action_do_copy(self) -> None:
+        self.doing.transfer(move=False)
+
+    def action_do_move(self) -> None:
+        self.doing.transfer(move=True)
+
+    def action_do_delete(self) -> None:
+        self.doing.delete()
+
+    def action_do_rename(self) -> None:
+        self.doing.rename()
+
+    def action_do_make(self) -> None:
+        self.doing.make_directory()
+
+    def action_do_mode(self) -> None:
+        self.doing.change_mode()
 
     # Going about -----------------------------------------------------------------------------------------------------
 
@@ -188,7 +302,7 @@ class Browser(App[None]):
             pane.ask(pane.view.wish._replace(filter=""))
         elif pane.reading:
             pane.stop()
-        else:
+        elif not self.doing.cancel():
             pane.view.marked.clear()
             self._redraw()
 
@@ -239,7 +353,17 @@ class Browser(App[None]):
         self.theme = "textual-dark" if self.theme == "textual-light" else "textual-light"
 
     def action_do_quit(self) -> None:
-        self.exit()
+        under_way = [errand for errand in self.queue.errands if errand.state in (State.RUNNING, State.WAITING)]
+        if not under_way:
+            self.exit()
+            return
+        sentence = f"{count(len(under_way), 'transfer')} under way. Leaving stops this; the next start offers to go on."
+
+        def answered(said: str | None) -> None:
+            if said == "leave":
+                self.exit()
+
+        self.push_screen(Choice("Leave", sentence, [("leave", "Leave"), ("stay", "Stay")]), answered)
 
 
 def _is_light(wanted: str) -> bool:

@@ -6,19 +6,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
+from rich.text import Text as Line
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Button, Input, Static
+from textual.widgets import Button, Checkbox, Input, SelectionList, Static
+
+from pyglobus.cli.output import printable
 
 _LEAVE: list[BindingType] = [Binding("escape", "dismiss(None)", "Leave", show=False)]
 
 
 class Choice(ModalScreen[str]):
     """What will happen, in a sentence, and what one can say to it. It comes out with the key of the button pressed, or
-    None. The focus is on the last button, which should do nothing.
+    None. The focus is on the last button, which should do nothing, unless another one (``focus``) does no harm.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -27,24 +30,40 @@ class Choice(ModalScreen[str]):
         Binding("right", "app.focus_next", show=False),
     ]
 
-    def __init__(self, title: str, sentence: str, buttons: Sequence[tuple[str, str]]) -> None:
-        """``buttons`` are keys and labels."""
+    def __init__(
+        self,
+        title: str,
+        sentence: str,
+        buttons: Sequence[tuple[str, str]],
+        *,
+        check: str | None = None,
+        focus: int = -1,
+    ) -> None:
+        """``buttons`` are keys and labels; ``check`` is something that can be ticked, and then is in ``checked``."""
         super().__init__()
         self._title = title
         self.sentence = sentence
         self._buttons = buttons
+        self._check = check
+        self._focus = focus
+        self.checked = False
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box") as box:
             box.border_title = self._title
             with VerticalScroll(classes="words", can_focus=False):
                 yield Static(Content(self.sentence))
+            if self._check is not None:
+                yield Checkbox(self._check, compact=True)
             with Horizontal(classes="buttons"):
                 for key, label in self._buttons:
                     yield Button(label, id=f"say-{key}", compact=True)
 
     def on_mount(self) -> None:
-        self.query(Button).last().focus()
+        list(self.query(Button))[self._focus].focus()
+
+    def on_checkbox_changed(self, event: Checkbox.Changed) -> None:
+        self.checked = event.value
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         self.dismiss((event.button.id or "").removeprefix("say-"))
@@ -92,6 +111,31 @@ class Question(ModalScreen[str]):
             self.dismiss(event.value)
         else:
             self.query_one(".wrong", Static).update(Content(wrong))
+
+
+class Pick(ModalScreen[list[str]]):
+    """Names to tick. It comes out with those that are ticked when Enter is pressed, or None."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*_LEAVE, Binding("enter", "take", priority=True, show=False)]
+
+    def __init__(self, title: str, sentence: str, names: Sequence[str]) -> None:
+        super().__init__()
+        self._title = title
+        self.sentence = sentence
+        self._names = names
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="box large") as box:
+            box.border_title = self._title
+            box.border_subtitle = "Enter goes on · Esc leaves"
+            yield Static(Content(self.sentence))
+            yield SelectionList[str](*((Line(printable(name)), name) for name in self._names))
+
+    def on_mount(self) -> None:
+        self.query_one(SelectionList).focus()
+
+    def action_take(self) -> None:
+        self.dismiss(list(self.query_one(SelectionList).selected))
 
 
 class Text(ModalScreen[None]):

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 @option("--plain", is_flag=True, help="One pane at a time and no drawings, for readers of the screen.")
 @option("--keys", is_flag=True, help="Print the actions with their keys, as they are configured, and end.")
 def browse(*, output: Output, left: str | None, right: str | None, plain: bool, keys: bool) -> None:
-    """See two places side by side, this machine and GridFTP or FTP servers, sort, filter and mark what is there.
+    """See two places side by side, this machine and GridFTP or FTP servers; mark, copy, move, delete and rename what is
+    there. Transfers wait in a queue, which outlives the program.
 
     F1 shows the keys. It needs textual, the extra [tui].
     """
@@ -54,8 +55,12 @@ def browse(*, output: Output, left: str | None, right: str | None, plain: bool, 
     from pyglobus.cli import signals
 
     browser = Browser(here, there, configured, plain=plain)
-    with signals.cancelling(browser.leave):
-        browser.run()
+    try:
+        with signals.cancelling(browser.leave):
+            browser.run()
+    finally:
+        browser.queue.close()
+        browser.pool.close()
 
 
 def _show_keys(output: Output, actions: list[Action]) -> None:
