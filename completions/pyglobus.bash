@@ -160,8 +160,8 @@ _pyglobus_table() {
         ;;
     'browse')
         verbs=''
-        options='--plain --keys -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -h -help --help'
-        values=(['--format']='=text json')
+        options='--plain --web --port --idle --keys -v -verbose --verbose -vv -q -quiet --quiet --format -debug --debug -h -help --help'
+        values=(['--port']='' ['--idle']='' ['--format']='=text json')
         arguments=('url' 'url')
         repeated=
         interspersed=yes

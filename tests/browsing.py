@@ -28,7 +28,7 @@ def browse(
     browser = Browser(address.directory(str(left)), address.directory(str(right)), settings, **how)
 
     async def run() -> None:
-        async with browser.run_test(size=size) as pilot:
+        async with browser.run_test(size=size, notifications=True) as pilot:
             await until(pilot, lambda: not any(pane.reading for pane in browser.query(Pane)))
             await story(pilot, browser)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import gc
 import os
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import ClassVar
 
 from textual.app import App, ComposeResult
@@ -16,18 +18,26 @@ from textual.events import DescendantFocus
 from textual.message import Message
 from textual.widgets import Static
 
+from pyglobus.cli import checks
 from pyglobus.cli.browse import keys
 from pyglobus.cli.browse.addressline import AddressLine
 from pyglobus.cli.browse.dialogs import Choice, Question, Text
 from pyglobus.cli.browse.doing import Doing
+from pyglobus.cli.browse.login import Login
 from pyglobus.cli.browse.pane import Pane, fault_lines
+from pyglobus.cli.browse.places import Places
 from pyglobus.cli.browse.queuescreen import QueueScreen, summary
-from pyglobus.cli.browse.text import count
+from pyglobus.cli.browse.text import count, fitting, life
+from pyglobus.cli.output import printable
+from pyglobus.cli.units import format_size
 from pyglobus.core import errors
+from pyglobus.core.browse import glimpse, login
 from pyglobus.core.browse.errands import Errand, State
+from pyglobus.core.browse.memory import Memory
 from pyglobus.core.browse.queue import Queue
 from pyglobus.core.browse.settings import Settings
 from pyglobus.core.browse.view import COLUMNS, UP, Order, Wish
+from pyglobus.core.doctor import examine
 from pyglobus.core.pool import Pool
 from pyglobus.core.url import Url
 
@@ -35,6 +45,8 @@ from pyglobus.core.url import Url
 _COLLECT_EVERY = 10.0
 # Seconds between two looks at the queue.
 _SHOW_EVERY = 0.25
+# Seconds between two looks at the credential.
+_LOOK_EVERY = 20.0
 # Cells of the keys in the help.
 _KEYS_WIDTH = 23
 # Idle connections that are kept: one for each pane, and for what is done beside.
@@ -66,6 +78,7 @@ class Browser(App[None]):
         self._active = "left"
         self.queue = Queue(self.pool, limit=settings.transfers, changed=self._queue_changed)
         self.doing = Doing(self)
+        self.memory = Memory()
         # Errands that are over, and known to be.
         self._over: set[str] = set()
         self.actions = keys.bound(settings.keys)
@@ -86,10 +99,11 @@ class Browser(App[None]):
     def on_mount(self) -> None:
         self.theme = "textual-light" if _is_light(self.settings.theme) else "textual-dark"
         self.set_class(self._plain, "-plain")
-        self.query_one("#standing", Static).update(Content(self.TITLE))
-        bar = "  ".join(
+        self.look_at_credential()
+        self.set_interval(_LOOK_EVERY, self.look_at_credential)
+        bar = " ".join(
             f"[@click=app.do_{each.name}]{keys.shown(each.keys.split(',')[0])} {each.short}[/]"
-            for each in self.actions if each.short
+            for each in sorted(self.actions, key=_function_key) if each.short
         )  # fmt: skip
         self.query_one("#keys", Static).update(bar)
         self._activate(self.pane)
@@ -127,6 +141,9 @@ class Browser(App[None]):
     def on_pane_changed(self, message: Pane.Changed) -> None:
         if message._sender is not None and self.pane.reading is False:
             gc.freeze()  # many entries live long, and need not be looked at again
+            if self.pane.error is None:
+                with suppress(errors.CannotCreate):
+                    self.memory.visit(self.pane.place)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """While a dialogue is open, the keys are its own."""
@@ -136,7 +153,7 @@ class Browser(App[None]):
 
     def tell(self, text: str) -> None:
         """Say something that needs no answer."""
-        self.notify(Content(text).markup, timeout=6)
+        self.notify(text, timeout=6, markup=False)
 
     def fault(self, error: errors.Error) -> None:
         """Say what went wrong, as the commands do."""
@@ -154,6 +171,60 @@ class Browser(App[None]):
         self.show_queue()
         self.pane.reload(at=at)
         self.opposite.reload()
+
+    # The credential --------------------------------------------------------------------------------------------------
+
+    def look_at_credential(self) -> None:
+        """Say whose credential is used, and how long it lives; that is found out in a thread."""
+
+        def work() -> None:
+            try:
+                found = login.standing()
+                said = f"{found.identity} · {life(found.remaining)}"
+            except errors.Error as error:
+                said = str(error)
+            self.later(lambda: self._show_credential(said))
+
+        threading.Thread(target=work, name="browse-standing", daemon=True).start()
+
+    def _show_credential(self, said: str) -> None:
+        if self.screen_stack:
+            line = self.screen_stack[0].query_one("#standing", Static)
+            keys_ = keys.shown(next(each.keys for each in self.actions if each.name == "login").split(",")[0])
+            room = max(self.size.width - len(self.TITLE) - len(keys_) - 8, 10)
+            line.update(Content(f"{self.TITLE}  {fitting(printable(said), room)}  {keys_}"))
+
+    def action_do_login(self) -> None:
+        try:
+            found = login.standing()
+            why = f"In use: {found.identity}, for another {life(found.remaining)}."
+        except errors.Error as error:
+            why = "\n".join(fault_lines(error))
+
+        def answered(made: bool | None) -> None:
+            if made:
+                self.pool.close()
+                self.look_at_credential()
+                self.reload(None)
+
+        self.push_screen(Login(why), answered)
+
+    def action_do_doctor(self) -> None:
+        place = self.pane.place
+        shown = Text("Doctor", "…", large=True)
+        found: list[str] = []
+
+        def work() -> None:
+            try:
+                for check in examine(str(place) if place.is_ftp else None):
+                    found.append(checks.line(check))
+                    self.later(lambda: shown.replace("\n".join(found)))
+            except errors.Error as error:
+                found.extend(fault_lines(error))
+            self.later(lambda: shown.replace("\n".join([*found, "", "That is all."])))
+
+        self.push_screen(shown)
+        threading.Thread(target=work, name="browse-doctor", daemon=True).start()
 
     # The queue -------------------------------------------------------------------------------------------------------
 
@@ -238,7 +309,7 @@ class Browser(App[None]):
 
             pane.go(inside(pane.place, entry.name))
         elif entry is not None:
-            self.action_do_details()
+            self.action_do_view()
 
     def on_rows_opened(self) -> None:
         self.action_do_open()
@@ -252,6 +323,10 @@ class Browser(App[None]):
     def action_do_address(self) -> None:
         pane = self.pane
         self.push_screen(AddressLine(pane.place), lambda place: pane.go(place) if place is not None else None)
+
+    def action_do_places(self) -> None:
+        pane = self.pane
+        self.push_screen(Places(pane.place, self.memory), lambda place: pane.go(place) if place is not None else None)
 
     def action_do_back(self) -> None:
         if self.pane.past:
@@ -333,6 +408,29 @@ class Browser(App[None]):
         wish = self.pane.view.wish
         self.pane.ask(wish._replace(hidden=not wish.hidden))
 
+    def action_do_view(self) -> None:
+        entry, pane = self.pane.current, self.pane
+        if entry is None or entry.directory:
+            return
+        url = pane.place.join(entry.name)
+
+        def show(text: str) -> None:
+            self.push_screen(Text(printable(entry.name), text, large=True))
+
+        self.doing.look("Reading", lambda session: glimpse.glimpse(session, url), show)
+
+    def action_do_size(self) -> None:
+        entry, pane = self.pane.current, self.pane
+        if entry is None or not entry.directory:
+            return
+        url, name = pane.place.join(f"{entry.name}/"), printable(entry.name)
+
+        def show(found: tuple[int, int]) -> None:
+            files, size = found
+            self.tell(f"{name} holds {count(files, 'file')}, {format_size(size)}.")
+
+        self.doing.look("Counting", lambda session: glimpse.total(session, url, lambda *_: None), show)
+
     def action_do_details(self) -> None:
         from pyglobus.cli.browse.details import Details
 
@@ -364,6 +462,11 @@ class Browser(App[None]):
                 self.exit()
 
         self.push_screen(Choice("Leave", sentence, [("leave", "Leave"), ("stay", "Stay")]), answered)
+
+
+def _function_key(action: keys.Action) -> int:
+    first = action.keys.split(",")[0].removeprefix("f")
+    return int(first) if first.isdigit() else 99
 
 
 def _is_light(wanted: str) -> bool:

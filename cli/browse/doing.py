@@ -224,6 +224,21 @@ class Doing:
 
         self._start(what, call, lambda _: self._browser.reload(at), cancel)
 
+    def look(self, what: str, work: Callable[[Session], T], done: Callable[[T], None]) -> None:
+        """Find something out that may take a while."""
+        running: list[Session] = []
+
+        def call() -> T:
+            with self._browser.pool.session() as session:
+                running.append(session)
+                return work(session)
+
+        def cancel() -> None:
+            for session in running:
+                session.cancel()
+
+        self._start(what, call, done, cancel)
+
     def _start(self, what: str, call: Callable[[], T], done: Callable[[T], None], cancel: Callable[[], None]) -> None:
         browser = self._browser
         if self.running:

@@ -43,7 +43,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("sort", "ctrl+s", "sort by the next column", _LOOK),
     Action("reverse", "ctrl+e", "reverse the order", _LOOK),
     Action("hidden", "ctrl+h,f11", "names that begin with a dot, or not", _LOOK),
-    Action("details", "f4", "all that is known of the row", _LOOK, "Details"),
+    Action("view", "f3", "the beginning of the file", _LOOK, "View"),
+    Action("details", "f4", "all that is known of the row", _LOOK),
+    Action("size", "ctrl+w", "count what is in the directory", _LOOK),
     Action("rename", "f2", "rename the entry at the cursor", _DO, "Rename"),
     Action("copy", "f5", "copy to the other pane", _DO, "Copy"),
     Action("move", "f6", "move to the other pane", _DO, "Move"),
@@ -53,6 +55,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("queue", "f9", "transfers: pause, go on, cancel, order", _DO, "Queue"),
     Action("quit", "f10,ctrl+q", "leave the browser", _REST, "Quit"),
     Action("help", "f1", "show the keys", _REST, "Keys"),
+    Action("login", "ctrl+k", "make or fetch a credential", _REST),
+    Action("doctor", "ctrl+d", "find out why a place cannot be reached", _REST),
     Action("theme", "ctrl+t", "change between dark and light", _REST),
 )
 

@@ -119,7 +119,8 @@ def line(errand: Errand, width: int) -> str:
         bar = "█" * done + "░" * (_BAR - done) + f" {fraction:4.0%} "
     what = printable(errand.names[0][0]) if len(errand.names) == 1 else f"{len(errand.names)} entries"
     verb = "move" if errand.move else "copy"
-    said = f"{errand.state:9} {bar}{_amount(errand):>21}  {verb} {what} to {printable(str(errand.destination))}"
+    how_far = f", {amount}" if (amount := _amount(errand)) else ""
+    said = f"{errand.state:9} {bar} {verb} {what}{how_far}, to {printable(str(errand.destination))}"
     return fitting(said, width)
 
 
@@ -133,9 +134,8 @@ def _amount(errand: Errand) -> str:
 def _about(errand: Errand | None) -> list[str]:
     if errand is None:
         return ["Nothing is waiting: F5 copies, F6 moves what is marked."]
-    lines = [f"from {printable(str(errand.source))}", f"to   {printable(str(errand.destination))}"]
-    if errand.error is not None:
-        lines += fault_lines(errand.error)
+    lines = [] if errand.error is None else fault_lines(errand.error)
+    lines += [f"from {printable(str(errand.source))}", f"to   {printable(str(errand.destination))}"]
     lines += [f"now  {printable(name)}" for name in errand.moving[:3]]
     return lines
 

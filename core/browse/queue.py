@@ -177,13 +177,13 @@ class Queue:
             errand.state = state
         if state is State.CANCELLED:
             thread = threading.Thread(target=self._clean, args=(errand,), name="browse-cleaning", daemon=True)
-            self._threads[f"{errand.key}-cleaning"] = thread
-            thread.start()
+            with self._lock:
+                self._threads[f"{errand.key}-cleaning"] = thread
+                thread.start()
         self._settle()
 
     def _settle(self) -> None:
         """Write the queue, and begin with what may begin."""
-        begun: list[threading.Thread] = []
         with self._lock:
             running = sum(errand.state is State.RUNNING for errand in self._errands)
             for errand in self._errands:
@@ -192,11 +192,9 @@ class Queue:
                     errand.state, errand.error = State.RUNNING, None
                     thread = threading.Thread(target=self._run, args=(errand,), name="browse-transfer", daemon=True)
                     self._threads[errand.key] = thread
-                    begun.append(thread)
+                    thread.start()
             if not self._closed:
                 self._save()
-        for thread in begun:
-            thread.start()
         self._changed()
 
     def _run(self, errand: Errand) -> None:
