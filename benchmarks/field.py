@@ -127,6 +127,11 @@ class Field:
             self._tree = files
         return path
 
+    @property
+    def host(self) -> Path:
+        """Where certificate, key and grid-mapfile of the servers lie."""
+        return self._grid.directory / "host"
+
     def logins(self) -> int:
         """Sessions that the GSI server has begun so far, as its log tells."""
         log = Path(self._grid.servers["gridftp"].logs[0])

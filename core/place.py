@@ -23,6 +23,8 @@ from pathlib import PurePosixPath
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 # The longest stem of a temporary name, so that with its ending it still fits into the 255 bytes of a name.
 _STEM = 200
+# Parts that say where to go, and are no names.
+_UNPLAIN = frozenset(("", ".", ".."))
 
 
 def plain(path: str) -> str:
@@ -114,6 +116,8 @@ class Place:
         """An open directory, which is the caller's, and the name in it, with all links resolved; without ``follow`` the
         name may be that of a link.
         """
+        if self.root is not None and (straight := self._straight(self.root, path, follow)) is not None:
+            return straight
         whole = (self.root or "") + path
         if follow or path == "/":
             real = os.path.realpath(whole)
@@ -135,6 +139,27 @@ class Place:
                 descriptor = os.open(part, _DIRECTORY | os.O_NOFOLLOW, dir_fd=outer)
             finally:
                 os.close(outer)
+        return descriptor, name
+
+    @staticmethod
+    def _straight(root: str, path: str, follow: bool) -> tuple[int, str] | None:
+        """The same where no link is on the way, as nearly always, without a look at each part before. None: look."""
+        *above, name = path.split("/")[1:]
+        if not _UNPLAIN.isdisjoint((*above, name)):
+            return None
+        descriptor = os.open(root, _DIRECTORY | os.O_NOFOLLOW)
+        try:
+            for part in above:
+                outer = descriptor
+                descriptor = os.open(part, _DIRECTORY | os.O_NOFOLLOW, dir_fd=outer)
+                os.close(outer)
+            with contextlib.suppress(FileNotFoundError):
+                if follow and stat.S_ISLNK(os.lstat(name, dir_fd=descriptor).st_mode):
+                    os.close(descriptor)
+                    return None
+        except OSError:
+            os.close(descriptor)
+            return None
         return descriptor, name
 
 

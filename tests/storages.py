@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ftplib import FTP
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +17,15 @@ from pyglobus.core.gridftp import Server, Settings
 from pyglobus.core.gss.credential import Credential
 from pyglobus.core.sandbox import Sandbox
 from pyglobus.core.storage import Reader, Storage
+from pyglobus.core.storage.archive import Archive
+from pyglobus.core.storage.directory import Directory
+from pyglobus.core.storage.filesystem import Filesystem
+from pyglobus.core.storage.memory import Memory
 
+#: More than a block, and not a multiple of one.
+DATA = os.urandom(3 * 1024 * 1024 + 17)
+SMALL = b"twelve bytes"
+WRITABLE = ("directory", "memory", "fsspec")
 ADA = "/O=Grid/OU=Sandbox/CN=Ada Lovelace"
 
 
@@ -65,6 +75,35 @@ def serving(grid: Sandbox, **settings: Any) -> Iterator[Served]:
         chosen = Settings(**defaults | settings)
         with Server(chosen, credential, on_event=lambda kind, facts: events.append((kind, facts))) as server:
             yield Served(server, events)
+
+
+def made(kind: str, directory: Path) -> Storage:
+    """A storage with ``tree/large``, ``tree/below/small`` and ``tree/none/`` in it."""
+    if kind == "zip":
+        with zipfile.ZipFile(directory / "it.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+            packed.writestr("tree/large", DATA)
+            packed.writestr("tree/below/small", SMALL)
+            packed.writestr(zipfile.ZipInfo("tree/none/"), b"")
+        return Archive(directory / "it.zip")
+    kinds: dict[str, Callable[[], Storage]] = {
+        "directory": lambda: Directory(directory),
+        "memory": Memory,
+        "fsspec": lambda: Filesystem(f"memory://{directory}"),
+    }
+    storage = kinds[kind]()
+    if kind == "fsspec":
+        storage._fs.makedirs(str(directory))  # type: ignore[attr-defined]
+    for path in ("/tree", "/tree/below", "/tree/none"):
+        storage.mkdir(path)
+    for path, data in (("/tree/large", DATA), ("/tree/below/small", SMALL)):
+        writer = storage.open_write(path, True, None)
+        with memoryview(data) as view:
+            if writer.descriptor is not None:
+                os.pwrite(writer.descriptor, view, 0)
+            else:
+                writer.write(view, 0)
+        writer.commit(None)
+    return storage
 
 
 def content(storage: Storage, path: str) -> bytes:

@@ -12,7 +12,6 @@ import sys
 import tarfile
 import threading
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from ftplib import FTP, error_perm, error_temp
 from pathlib import Path
@@ -25,21 +24,15 @@ from pyglobus.core.options import Options
 from pyglobus.core.sandbox import Sandbox, Server
 from pyglobus.core.storage import Entry, Storage, Visitor
 from pyglobus.core.storage.archive import Archive
-from pyglobus.core.storage.directory import Directory
-from pyglobus.core.storage.filesystem import Filesystem
 from pyglobus.core.storage.loading import load
 from pyglobus.core.storage.memory import Memory
 from pyglobus.core.storage.storage import DIRECTORY, REGULAR
 from pyglobus.core.transfer import Transfer
 from tests.conftest import CommandRunner
-from tests.storages import ADA, Served, content, serving
+from tests.storages import ADA, DATA, SMALL, WRITABLE, Served, content, made, serving
 from tests.test_peers import GFAL, _has_gfal
 from tests.waiting import wait_until
 
-#: More than a block, and not a multiple of one.
-DATA = os.urandom(3 * 1024 * 1024 + 17)
-SMALL = b"twelve bytes"
-WRITABLE = ("directory", "memory", "fsspec")
 CLIENTS = ("globus-url-copy", "pyglobus-url-copy", "gfal-copy", "curl")
 
 
@@ -47,32 +40,7 @@ CLIENTS = ("globus-url-copy", "pyglobus-url-copy", "gfal-copy", "curl")
 def place(grid: Sandbox, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A server of each storage, with a tree in it."""
     kind: str = request.param
-    directory = tmp_path_factory.mktemp(kind)
-    if kind == "zip":
-        with zipfile.ZipFile(directory / "it.zip", "w", zipfile.ZIP_DEFLATED) as packed:
-            packed.writestr("tree/large", DATA)
-            packed.writestr("tree/below/small", SMALL)
-            packed.writestr(zipfile.ZipInfo("tree/none/"), b"")
-        storage: Storage = Archive(directory / "it.zip")
-    else:
-        made: dict[str, Callable[[], Storage]] = {
-            "directory": lambda: Directory(directory),
-            "memory": Memory,
-            "fsspec": lambda: Filesystem(f"memory://{directory}"),
-        }
-        storage = made[kind]()
-        if kind == "fsspec":
-            storage._fs.makedirs(str(directory))  # type: ignore[attr-defined]
-        for path in ("/tree", "/tree/below", "/tree/none"):
-            storage.mkdir(path)
-        for path, data in (("/tree/large", DATA), ("/tree/below/small", SMALL)):
-            writer = storage.open_write(path, True, None)
-            with memoryview(data) as view:
-                if writer.descriptor is not None:
-                    os.pwrite(writer.descriptor, view, 0)
-                else:
-                    writer.write(view, 0)
-            writer.commit(None)
+    storage = made(kind, tmp_path_factory.mktemp(kind))
     with serving(grid, storage=storage) as served:
         served.storage = storage  # type: ignore[attr-defined]
         served.kind = kind  # type: ignore[attr-defined]
@@ -342,7 +310,7 @@ def test_an_upload_is_hidden_until_it_is_whole(confined: Served) -> None:
         data.sendall(DATA[:1_000_000])
         wait_until(lambda: bool(list((root / "d").glob(".new*"))))
         (hidden,) = (root / "d").glob(".new*")
-        assert set(filter(None, other.nlst("d"))) == {"far", "file"}
+        assert set(filter(None, other.nlst("d"))) == {".", "far", "file"}
         with pytest.raises(error_perm, match="550"):
             other.sendcmd(f"SIZE d/{hidden.name}")
         data.sendall(DATA[1_000_000:])

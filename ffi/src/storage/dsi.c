@@ -204,9 +204,9 @@ static void look(globus_gfs_operation_t op, globus_gfs_stat_info_t *info, void *
     if (result == GLOBUS_SUCCESS && !add_all(&listing, &reply, text, length))
         result = GlobusGFSErrorGeneric("the storage does not answer sensibly");
     if (result == GLOBUS_SUCCESS && !info->file_only && listing.count == 1 && S_ISDIR(listing.items[0].mode)) {
-        if (!info->include_path_stat) {
-            forget(&listing);
-            listing = (pg_listing){0};
+        if (!info->include_path_stat) { /* as itself: globus-url-copy cannot read a listing with nothing in it */
+            free(listing.items[0].name);
+            listing.items[0].name = strdup(".");
         }
         verb = PG_LIST;
         result = pg_bridge_send(session, verb, numbers, info->pathname, NULL, -1);
