@@ -30,7 +30,7 @@ from pyglobus.core.storage.storage import DIRECTORY, REGULAR
 from pyglobus.core.transfer import Transfer
 from tests.conftest import CommandRunner
 from tests.storages import ADA, DATA, SMALL, WRITABLE, Served, content, made, serving
-from tests.test_peers import GFAL, _has_gfal
+from tests.test_peers import run_gfal
 from tests.waiting import wait_until
 
 CLIENTS = ("globus-url-copy", "pyglobus-url-copy", "gfal-copy", "curl")
@@ -49,12 +49,11 @@ def place(grid: Sandbox, request: pytest.FixtureRequest, tmp_path_factory: pytes
 
 def run(grid: Sandbox, client: str, source: str, destination: str) -> subprocess.CompletedProcess[str]:
     """Copy a file by a client."""
-    if client == "gfal-copy" and not _has_gfal():
-        pytest.skip("python3-gfal2-util, gfal2-plugin-gridftp and gfal2-plugin-file are not installed")
+    if client == "gfal-copy":
+        return run_gfal(grid.env, client, "-f", source, destination)
     commands = {
         "globus-url-copy": ["globus-url-copy", source, destination],
         "pyglobus-url-copy": [str(Path(sys.executable).with_name("pyglobus-url-copy")), source, destination],
-        "gfal-copy": ["/usr/bin/python3", "-c", GFAL, "-f", source, destination],
         # It asks for a data channel before it says TYPE I, and the server makes one for text then.
         "curl": ["curl", "-sS", "-Q", "TYPE I", source, "-o", destination.removeprefix("file://")]
         if source.startswith("ftp")

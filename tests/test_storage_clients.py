@@ -21,7 +21,7 @@ from pyglobus.ffi.errors import GlobusError
 from pyglobus.ffi.ftp import FtpOptions, Marker, Span
 from tests.conftest import CommandRunner
 from tests.storages import DATA, SMALL, WRITABLE, Served, content, made, serving
-from tests.test_peers import GFAL, _has_gfal
+from tests.test_peers import run_gfal
 
 EXTENDED = FtpOptions(extended=True, parallel=2, user="anonymous", password="x@y")
 Gfal = Callable[..., str]
@@ -55,12 +55,8 @@ def writable(place: Place) -> Place:
 
 @pytest.fixture
 def gfal(grid: Sandbox) -> Gfal:
-    if not _has_gfal():
-        pytest.skip("python3-gfal2-util, gfal2-plugin-gridftp and gfal2-plugin-file are not installed")
-
     def run(program: str, *words: str) -> str:
-        command = ["/usr/bin/python3", "-c", GFAL.replace("gfal-copy", program), *words]
-        done = subprocess.run(command, env=grid.env, capture_output=True, text=True, timeout=60, check=False)
+        done = run_gfal(grid.env, program, *words)
         assert done.returncode == 0, done.stderr + done.stdout
         return done.stdout
 
