@@ -15,19 +15,6 @@ def standing() -> Credential:
     return credential.inspect()
 
 
-def needs_pass_phrase() -> bool:
-    """Whether the user's key has a pass phrase. Raises `errors.Error` if there is no key."""
-    from pyglobus.core import errors
-    from pyglobus.core.x509 import userfiles
-
-    files = userfiles.find()
-    try:
-        files.credential(())
-    except errors.CredentialError:
-        return True
-    return False
-
-
 def make(pass_phrase: bytes, lifetime: dt.timedelta) -> Path:
     """Make a proxy from the user's certificate and key, and put it where all programs look; returns that place.
 
