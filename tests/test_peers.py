@@ -18,11 +18,11 @@ import pytest
 from pyglobus.core.sandbox import Sandbox, Server
 
 GFAL = "from gfal2_util.shell import Gfal2Shell; import sys; sys.exit(Gfal2Shell().main(['gfal-copy', *sys.argv[1:]]))"
-#: How each peer copies a tree; a URL of a directory is given without the slash at its end.
+#: How each peer copies a tree; gfal-copy is run by `run_gfal`.
 PEERS: dict[str, list[str]] = {
     "pyglobus-url-copy": [str(Path(sys.executable).with_name("pyglobus-url-copy")), "-r", "-cd"],
     "globus-url-copy": ["globus-url-copy", "-r", "-cd"],
-    "gfal-copy": ["/usr/bin/python3", "-c", GFAL, "-r", "-f"],
+    "gfal-copy": [],
 }
 
 
@@ -93,8 +93,6 @@ def copy_tree(
     """
 
     def run(peer: str, direction: str, kinds: set[str]) -> tuple[int, str]:
-        if peer == "gfal-copy" and not _has_gfal():
-            pytest.skip("python3-gfal2-util, gfal2-plugin-gridftp and gfal2-plugin-file are not installed")
         here, there = tmp_path / "from", served / "from"
         here.mkdir()
         for kind, (name, make) in KINDS.items():
@@ -109,9 +107,11 @@ def copy_tree(
             "get": f"file://{target}",
             "third-party": grid.gsiftp_url(target, second_server),
         }[direction]
-        slash = "" if peer == "gfal-copy" else "/"
-        command = [*PEERS[peer], source + slash, destination + slash]
-        done = subprocess.run(command, env=grid.env, capture_output=True, timeout=100, check=False)
+        if peer == "gfal-copy":
+            done = run_gfal(grid.env, peer, "-r", "-f", source, destination)
+        else:
+            command = [*PEERS[peer], f"{source}/", f"{destination}/"]
+            done = subprocess.run(command, env=grid.env, capture_output=True, text=True, timeout=100, check=False)
         found = subprocess.run(["diff", "-r", here, target], capture_output=True, errors="replace", check=False)
         return done.returncode, f"{found.stdout}{found.stderr}"
 
@@ -123,15 +123,15 @@ def _has_gfal() -> bool:
 
 
 def run_gfal(environment: Mapping[str, str], program: str, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run a program of gfal2-util where it is installed; again if its libraries have spoilt their own memory, which now
-    and then they do on a loaded machine.
+    """Run a program of gfal2-util where it is installed; again if it died of its own memory, as now and then it does
+    on a loaded machine, with the toolkit's own servers as well.
     """
     if not _has_gfal():
         pytest.skip("python3-gfal2-util, gfal2-plugin-gridftp and gfal2-plugin-file are not installed")
     command = ["/usr/bin/python3", "-c", GFAL.replace("gfal-copy", program), *words]
     for _ in range(3):
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
-        if "free(): invalid pointer" not in done.stderr:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
+        if done.returncode >= 0 and "free(): invalid pointer" not in done.stderr:
             break
     return done
 

@@ -188,8 +188,7 @@ class Browser(App[None]):
         threading.Thread(target=work, name="browse-standing", daemon=True).start()
 
     def _show_credential(self, said: str) -> None:
-        if self.screen_stack:
-            line = self.screen_stack[0].query_one("#standing", Static)
+        for line in self.screen_stack[0].query("#standing").results(Static) if self.screen_stack else ():
             keys_ = keys.shown(next(each.keys for each in self.actions if each.name == "login").split(",")[0])
             room = max(self.size.width - len(self.TITLE) - len(keys_) - 8, 10)
             line.update(Content(f"{self.TITLE}  {fitting(printable(said), room)}  {keys_}"))
@@ -248,13 +247,11 @@ class Browser(App[None]):
 
     def show_queue(self) -> None:
         """The line about what is being done."""
-        if not self.screen_stack:
-            return
-        line = self.screen_stack[0].query_one("#queue", Static)
         said = " · ".join(filter(None, (self.doing.running, summary(self.queue.errands))))
-        line.display = bool(said)
-        if said:
-            line.update(Content(said))
+        for line in self.screen_stack[0].query("#queue").results(Static) if self.screen_stack else ():
+            line.display = bool(said)
+            if said:
+                line.update(Content(said))
 
     def _offer(self, left: list[Errand]) -> None:
         sentence = f"{count(len(left), 'transfer')} of an earlier run {'is' if len(left) == 1 else 'are'} not finished."
