@@ -93,9 +93,10 @@ def test_by_globus_url_copy(place: Place, grid: Sandbox, second_server: Server, 
 
 
 def test_by_gfal(place: Place, grid: Sandbox, second_server: Server, served: Path, gfal: Gfal, tmp_path: Path) -> None:
-    gfal("gfal-copy", "-r", place.url("tree"), f"file://{tmp_path}/tree")
+    gfal("gfal-copy", "-f", "-r", place.url("tree"), f"file://{tmp_path}/tree")
     assert same_tree(tmp_path / "tree")
-    gfal("gfal-copy", "-n", "4", "-K", "MD5", place.url("tree/large"), grid.gsiftp_url(served / "third", second_server))
+    third = grid.gsiftp_url(served / "third", second_server)
+    gfal("gfal-copy", "-f", "-n", "4", "-K", "MD5", place.url("tree/large"), third)
     assert (served / "third").read_bytes() == DATA
 
 
