@@ -84,7 +84,7 @@ class Comparison:
         if self._level == TIME:
             return modified is None or there.modified is None or int(there.modified) < int(modified)
         if self._level == CHECKSUM:
-            return _sum(session, options, item.source, "source", size) != _sum(
+            return digest(session, options, item.source, "source", size) != digest(
                 session, options, item.destination, "destination", size
             )
         return False
@@ -120,7 +120,10 @@ def look(session: Session, options: Options, url: Url) -> tuple[int | None, floa
     return None, None
 
 
-def _sum(session: Session, options: Options, url: Url, role: Role, size: int | None) -> str:
+def digest(session: Session, options: Options, url: Url, role: Role, size: int | None) -> str:
+    """The checksum of a file, in ``options.checksum_algorithm``, with the ``role`` that it has for a server. Raises
+    `errors.Error`.
+    """
     algorithm = options.checksum_algorithm
     if url.is_local:
         with LocalSource(url.path) as source:

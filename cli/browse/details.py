@@ -13,7 +13,7 @@ from textual.message import Message
 from pyglobus.cli.browse.dialogs import Text
 from pyglobus.cli.browse.pane import fault_lines
 from pyglobus.cli.output import printable
-from pyglobus.core import errors
+from pyglobus.core import errors, sync
 from pyglobus.core.browse import facts
 from pyglobus.core.options import Options
 from pyglobus.core.pool import Pool
@@ -80,7 +80,7 @@ class Details(Text):
 
     def _sum(self, session: Session) -> None:
         options = Options(checksum_algorithm=_ALGORITHM)
-        self._tell(_ALGORITHM, facts.digest(session, options, self._url, self._entry.size))
+        self._tell(_ALGORITHM, sync.digest(session, options, self._url, "source", self._entry.size))
 
     def _tell(self, label: str, told: str) -> None:
         self.post_message(self.Known(label, told))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 
 from pyglobus.core import errors
+from pyglobus.core.place import plain
 from pyglobus.core.url import Url, parse
 
 
@@ -57,10 +58,4 @@ def label(place: Url) -> str:
 
 def _plain(path: str) -> str:
     """A path with a slash at its end, without ``.``, ``..`` and empty parts."""
-    parts: list[str] = []
-    for part in path.split("/"):
-        if part == "..":
-            del parts[-1:]
-        elif part not in ("", "."):
-            parts.append(part)
-    return "/" + "".join(f"{part}/" for part in parts)
+    return plain(path).rstrip("/") + "/"

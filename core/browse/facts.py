@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All that can be found out about one entry: what the file system or the server tells of it, and a checksum if asked.
+"""All that can be found out about one entry: what the file system or the server tells of it.
 
 A server tells more in answer to MLST (RFC 3659) than listings are read for: owner and group by name, and what may be
 done with the entry.
@@ -12,7 +12,7 @@ import stat
 import time
 from collections.abc import Iterator
 
-from pyglobus.core import checksum, errors
+from pyglobus.core import errors
 from pyglobus.core.options import Options
 from pyglobus.core.remote import Remote
 from pyglobus.core.session import Session
@@ -24,26 +24,6 @@ def facts(session: Session, options: Options, url: Url) -> Iterator[tuple[str, s
     """Pairs of a label and a text. Raises `errors.Error`."""
     yield "address", str(url)
     yield from _local(url.path.rstrip("/") or "/") if url.is_local else _remote(session, options, url)
-
-
-def digest(session: Session, options: Options, url: Url, size: int | None) -> str:
-    """The checksum of a file, in ``options.checksum_algorithm``. Raises `errors.Error`."""
-    algorithm = options.checksum_algorithm
-    if not url.is_local:
-        return _finish(Remote(session, url, options.source, options, "source").checksum(algorithm, size), session)
-    from pyglobus.core.localfile import LocalSource
-
-    with LocalSource(url.path) as source:
-        return _finish(checksum.of_file(source.fd, algorithm), session)
-
-
-def _finish(computing: checksum.Computing, session: Session) -> str:
-    while True:
-        try:
-            next(computing)
-        except StopIteration as ended:
-            return str(ended.value)
-        session.check()
 
 
 def _local(path: str) -> Iterator[tuple[str, str]]:
